@@ -34,6 +34,7 @@ from panel.lib.own_account import OwnAccount, is_own
 MAX_SECONDS = 20.0
 # Orders that a preview counts; more are decided in further runs.
 MAX_ORDERS = 2_000
+_SHOWN = ("provider", "customer", "service__upstream")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from panel.lib import clock
 from panel.lib.http.exchange import Phase
 from panel.sandbox.http import faults
 from tests import make
-from tests.scenes import count_adds, fresh, make_all_due, money_of, submit_now
+from tests.scenes import count_adds, create_accepted, fresh, make_all_due, money_of, poll_now, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
@@ -234,3 +234,28 @@ def test_pause_when_its_kind_changes_then_begins_short(provider):
     paused = Provider.objects.get(pk=provider.pk)
     assert paused.pause_count == 1
     assert paused.paused_until < clock.now() + timedelta(minutes=11)
+
+
+def test_status_when_taught_then_its_orders_are_read_so(upstream, provider, customers, service):
+    [order] = create_accepted(customers[0], service, 1)
+    answer = {"charge": "0", "status": "Blarg 7", "remains": "100", "start_count": "0", "currency": "USD"}
+    upstream.inject(faults.reply(body=json.dumps({order.upstream_id: answer}).encode(), action="status", times=None))
+    poll_now()
+    word = word_of(provider, "blarg 7")
+    assert (word.about, word.is_unknown) == ("status", True)
+    assert waiting_for(word=word).orders == [fresh(order)]
+    owner = make.owner()
+    teach(word=word, meaning=Meaning.CANCELED, actor=owner)
+    assert decide_waiting(word=word, actor=owner).polled == 1
+    poll_now()
+    assert (fresh(order).status, fresh(order).refunded) == ("canceled", order.charge)
+
+
+def test_status_when_taught_canceled_but_charged_then_reviewed(upstream, provider, customers, service):
+    [order] = create_accepted(customers[0], service, 1)
+    answer = {"charge": "0.2", "status": "Blarg 7", "remains": "0", "start_count": "0", "currency": "USD"}
+    upstream.inject(faults.reply(body=json.dumps({order.upstream_id: answer}).encode(), action="status", times=None))
+    poll_now()
+    teach(word=word_of(provider, "blarg 7"), meaning=Meaning.CANCELED, actor=make.owner())
+    poll_now()
+    assert (fresh(order).review_reason, fresh(order).refunded) == ("contradiction", 0)

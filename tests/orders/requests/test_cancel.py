@@ -364,7 +364,7 @@ def test_request_when_refused_in_nested_words_then_these_are_told(upstream, cust
     request = request_of(order)
     note = "The provider refused to cancel it: Order can not be canceled."
     assert (request.state, request.note) == (CancelState.REFUSED, note)
-    assert len(upstream.requests_of("cancel")) == 2
+    assert len(upstream.requests_of("cancel")) == 1
 
 
 NOT_UNDERSTOOD = [

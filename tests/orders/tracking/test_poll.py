@@ -89,10 +89,12 @@ def test_round_when_singly_and_time_ran_out_then_the_rest_is_not_blamed(
     Provider.objects.update(dialect={"asks_singly": True})
     provider.refresh_from_db()
     client = client_for(provider)
-    asked = client.statuses
+    asked = client.clear_statuses
     rest = [RowError(str(one.upstream_id), ErrorCode.THROTTLED, NOT_ASKED) for one in made[1:]]
     monkeypatch.setattr(
-        client, "statuses", lambda ids: asked(ids[:1]) | {row.order_id: row for row in rest if row.order_id in ids[1:]}
+        client,
+        "clear_statuses",
+        lambda ids: asked(ids[:1]) | {row.order_id: row for row in rest if row.order_id in ids[1:]},
     )
     monkeypatch.setattr(poll, "client_for", lambda one: client)
     assert poll_now() == 1

@@ -27,6 +27,7 @@ from catalog.models import (
     GroupMember,
     PriceChange,
     Provider,
+    ProviderWord,
     SyncRun,
     TypeWord,
 )
@@ -95,7 +96,8 @@ OWNER_PAGES = MANAGER_PAGES | named("""
     billing_deposit: approve refuse
     billing_paymentmethod: changelist add change delete history
     billing_wallet: move_money
-    catalog_provider: add
+    catalog_provider: add test_dialect
+    catalog_providerword: changelist change history export_words import_words
     catalog_typeword: changelist change history
     ops_alert: trust_clock
     orders_after: restore
@@ -115,6 +117,7 @@ MANAGER_ACTIONS = SUPPORT_ACTIONS | named("""
     catalog.GroupMember: delete_selected
     catalog.Provider: import_services
     catalog.Service: put_on_sale take_off_sale move set_margin inherit_margin export_selected
+    catalog.Service: set_link_kind let_links_wait let_links_run
     ops.Alert: resolve
 """)
 OWNER_ACTIONS = MANAGER_ACTIONS | named("""
@@ -176,6 +179,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
         ),
         run,
         TypeWord.objects.create(provider=provider, word="likes"),
+        ProviderWord.objects.create(provider=provider, about="add", text="blarg"),
         wallet_of(customer=customer),
         wallet_of(customer=customer).entries.first(),
         make.drip(customer, service),
