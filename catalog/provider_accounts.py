@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -132,7 +133,16 @@ def _api_key(provider: Provider) -> str:
 
 def account_of(provider: Provider) -> str:
     """Return a fingerprint of our account there, made from the API key. Raise ProviderUnusable."""
-    return _fingerprint(_api_key(provider))
+    try:
+        return _account(provider.api_key_encrypted)
+    except Undecryptable as error:
+        raise ProviderUnusable(f"{provider.name}: {error} Enter the API key again.") from error
+
+
+@lru_cache(maxsize=1_000)
+def _account(api_key_encrypted: str) -> str:
+    """Return the fingerprint of an encrypted key. Each order needs it, and it is no secret: kept, unlike the key."""
+    return _fingerprint(decrypt(api_key_encrypted))
 
 
 def same_account(provider: Provider) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Expression, Field, Model, Q, QuerySet
+from django.db.models import CharField, Expression, Field, IntegerField, Model, Q, QuerySet, TextField
 from django.db.models.sql import UpdateQuery
 
 from panel.lib.bulk_sql import refuse_guarded
@@ -30,7 +30,7 @@ class Bound(Expression):
         self.name = name
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        return "%s", [_Slot(self.name, self.output_field)]
+        return "%s", [_Slot.of(self.name, self.output_field)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,21 @@ class _Slot:
 
     name: str
     field: Field[Any, Any]
+    is_plain: bool
+
+    @classmethod
+    def of(cls, name: str, field: Field[Any, Any]) -> _Slot:
+        return cls(name, field, isinstance(getattr(field, "target_field", field), _PLAIN_FIELDS))
+
+    def stored(self, value: Any, database: BaseDatabaseWrapper) -> Any:
+        """Return the value as the column stores it."""
+        if value is None or (self.is_plain and type(value) in _PLAIN_VALUES):
+            return value  # What Django would return, too: most values are so.
+        return self.field.get_db_prep_save(value, database)
+
+
+_PLAIN_FIELDS = (CharField, TextField, IntegerField)
+_PLAIN_VALUES = (str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +63,7 @@ class _Statement:
 
     def run(self, database: BaseDatabaseWrapper, cursor: CursorWrapper, values: Mapping[str, object]) -> None:
         given: list[Any] = [
-            param.field.get_db_prep_save(values[param.name], database) if isinstance(param, _Slot) else param
-            for param in self.params
+            param.stored(values[param.name], database) if isinstance(param, _Slot) else param for param in self.params
         ]
         cursor.execute(self.sql, given)
 
@@ -168,7 +182,7 @@ def _composed_insert(
         sql += f" ON CONFLICT ({key}) DO UPDATE SET " + ", ".join(f"{name} = EXCLUDED.{name}" for name in others)
     if not has_key and vendor == "postgresql":
         sql += f" RETURNING {key}"
-    return _Statement(sql, [_Slot(field.attname, field) for field in fields]), [field.attname for field in fields]
+    return _Statement(sql, [_Slot.of(field.attname, field) for field in fields]), [field.attname for field in fields]
 
 
 def _database() -> BaseDatabaseWrapper:
