@@ -124,9 +124,15 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     ),
     "catalog/upstream/loading.py: _ADDED": Untrusted("what follows an answer", MAX_SERVICES_BODY, (("<br", " ", "x"),)),
     "catalog/upstream/loading.py: _ADDED_TROUBLE": Untrusted("what follows an answer", MAX_SERVICES_BODY),
-    "catalog/upstream/parsing.py: _ORDER_NAMED": Untrusted(
-        "a provider's answer", MAX_SERVICES_BODY, (("", '"id" ', ""),)
+    "catalog/upstream/loading.py: _NOTICE": Untrusted(
+        "what precedes an answer", MAX_SERVICES_BODY, (("<br />", "\n", "x"), ("Notice:", "a", ""))
     ),
+    "catalog/upstream/order_signs.py: _NAME": Untrusted(
+        "a provider's answer", MAX_SERVICES_BODY, (("", '"id" ', ""), ('"id"', " ", ""), ("", '"a', ""))
+    ),
+    "catalog/upstream/order_signs.py: _HTTP_ERROR": Untrusted("a value of a provider's answer", MAX_SERVICES_BODY),
+    "catalog/upstream/order_signs.py: _NO_LETTER": Untrusted("a name in a provider's answer", 64),
+    "catalog/upstream/order_signs.py: _OTHER_IDS": Untrusted("a name in a provider's answer", 64),
     "catalog/upstream/parsing.py: _THREE_DIGITS": Untrusted(
         "a number or text of a provider's answer", MAX_SERVICES_BODY
     ),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from catalog.upstream.error_codes import ErrorCode
 from catalog.upstream.error_shapes import CERTAIN_BESIDE, SHAPES, Doubt
-from catalog.upstream.error_words import WORDS
+from catalog.upstream.error_words import HARMLESS, WORDS
 from catalog.upstream.word_shapes import MAX_TEXT, Phrases, Shape, Text
 
 Meaning = ErrorCode | Doubt
 
 _LISTS = {name: Phrases(words.split(",")) for name, words in WORDS.items()}
+_HARMLESS = Phrases(HARMLESS.split(","))
+_CODES = frozenset(ErrorCode)
+_PARTS: frozenset[Meaning] = _CODES | {Doubt.NOTHING, Doubt.WAIT}
+_SAY_TAKEN = frozenset((Doubt.TAKEN, Doubt.DONE))
 _SHAPES = [(meaning, Shape(shape, _LISTS)) for meaning, shapes in SHAPES.items() for shape in shapes]
 
 
@@ -34,6 +39,23 @@ def _certain(meanings: frozenset[Meaning]) -> ErrorCode:
     return codes[0]
 
 
+def says_taken(text: str) -> bool:
+    """Return True if a text says in any way that something was accepted or done, or names an order."""
+    return not _SAY_TAKEN.isdisjoint(_meanings(text))
+
+
+def may_be_taken(text: str) -> bool:
+    """Return True if a text is doubtful for another reason than that it asks to wait."""
+    meanings = _meanings(text) - {Doubt.WAIT}
+    return not CERTAIN_BESIDE.keys().isdisjoint(meanings) and _certain(meanings) is ErrorCode.UNRECOGNIZED
+
+
+def says_nothing(text: str) -> bool:
+    """Return True if a text holds only words that say nothing, such as "Contact us"."""
+    words = Text(text)
+    return not words.is_cut and _is_harmless(words.words)
+
+
 def speaks_of_refusal(text: str) -> bool:
     """Return True if a text holds words of any refusal, whatever else it says.
 
@@ -43,17 +65,33 @@ def speaks_of_refusal(text: str) -> bool:
 
 
 def _meanings(text: str) -> frozenset[Meaning]:
-    return _meanings_of(text[: MAX_TEXT * 4])
+    return _meanings_of(text[: MAX_TEXT * 4 + 1])
 
 
 # Rows of one answer often hold the same text.
 @lru_cache(maxsize=1_000)
 def _meanings_of(text: str) -> frozenset[Meaning]:
-    """Return the meanings of which a shape is found, unless one of another meaning holds all its words and more."""
+    """Return the meanings of which a shape is found, unless one of another meaning holds all its words and more.
+
+    A text that is cut off is in doubt, and so is a refusal with a clause that has no part in it.
+    """
     words = Text(text)
     found = [(meaning, places) for meaning, shape in _SHAPES for places in shape.find(words)]
-    return frozenset(
+    meanings = {
         meaning
         for meaning, places in found
         if meaning is not Doubt.NOTHING and not any(other is not meaning and places < more for other, more in found)
-    )
+    }
+    if words.is_cut:
+        meanings.add(Doubt.NEVER)
+    parts = {place for meaning, places in found if meaning in _PARTS for place in places}
+    if not _CODES.isdisjoint(meanings) and not all(map(_is_harmless, words.clauses_without(parts))):
+        meanings.add(Doubt.ASIDE)
+    return frozenset(meanings)
+
+
+def _is_harmless(words: Sequence[str]) -> bool:
+    clause = Text(" ".join(words))
+    found = clause.find(_HARMLESS)
+    known = {place for start, ends in found.items() for place in range(start, ends[-1])}
+    return all(place in known or not any(map(str.isalpha, word)) for place, word in enumerate(clause.words))

@@ -26,15 +26,23 @@ class Doubt(StrEnum):
     NEVER = "never"  # it may have been taken, whatever else the text says
     WAIT = "wait"  # so may this, unless the refusal is about waiting
     MAYBE = "maybe"  # a rule, a warning or a promise, and no answer
+    TAKEN = "taken"  # it says that it was taken
+    DONE = "done"  # something was done, or it names an order
+    ASIDE = "aside"  # a clause beside the refusal says something unknown; no shape has this meaning
     NOTHING = "nothing"  # words that would mean something else without those beside them
 
 
 _RETURN_NO_MONEY = frozenset((ErrorCode.REFILL_REFUSED, ErrorCode.CANCEL_REFUSED))
+_ABOUT_AN_ORDER = _RETURN_NO_MONEY | {ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL}
 # The refusals that stay certain beside a doubt, some by their nature: "Too many requests, try again in 5 seconds".
 CERTAIN_BESIDE: dict[Doubt, frozenset[ErrorCode]] = {
     Doubt.NEVER: frozenset(),
     Doubt.WAIT: _RETURN_NO_MONEY | {ErrorCode.LINK_BUSY, ErrorCode.THROTTLED},
     Doubt.MAYBE: _RETURN_NO_MONEY,
+    Doubt.TAKEN: frozenset(),
+    # What is said of an order that exists may name it.
+    Doubt.DONE: _ABOUT_AN_ORDER,
+    Doubt.ASIDE: _ABOUT_AN_ORDER,
 }
 
 SHAPES: dict[ErrorCode | Doubt, tuple[str, ...]] = {
@@ -320,25 +328,28 @@ SHAPES: dict[ErrorCode | Doubt, tuple[str, ...]] = {
         "page|route|endpoint|file|class|function|table|column|model|record|host|controller ... {gone}",
         "requested url|resource ... {gone}",
         "error ? occurred",
-        "{taken}",
-        "{order} ~ {made}",
         "{order} ? is|was|been canceled|cancelled",
         "{order} canceled|cancelled",
-        "{changed}",
         "not|isnt|never|не|no|não|không|tidak|غير|ليس {wrong}",
         "no longer {wrong}",
         "no|não es|é {wrong}",
         "{wrong} değil*|नहीं|نیست",
     ),
+    Doubt.TAKEN: ("{taken}", "{order} ~ {made}", "{changed}"),
+    Doubt.DONE: ("{done}", "{order} ? #", "{order} {id} ? #"),
     Doubt.WAIT: ("{later}",),
     Doubt.MAYBE: ("{if}", "{refunded}"),
     Doubt.NOTHING: (
-        "{not} ? {made}",
-        "{not} ? {made} ~ {order}",
-        "{not} {order} ... {made}",
+        "{not} {made} ;",
+        "{not} be|been|yet {made} ;",
+        "{order} ? {not} {made} ;",
+        "{order} ? {not} be|been|yet {made} ;",
+        "{order} ... {not} {made} ;",
+        "{not} {order} {made} ;",
         "not accepted",
         "nothing ? changed|updated|accepted|placed|created",
         "not ? changed|updated",
+        "until|till ... {completed}",
         "sem sucesso",
         "sin éxito",
         "không thành công",

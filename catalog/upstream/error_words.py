@@ -247,6 +247,17 @@ WORDS = {
         बदल,
         تم تحديث, تم تعديل, به روز رسانی
     """,
+    "done": """
+        charged, charging, charges, debited, deducted, paid, ordered, reordered, booked, corrected, fixed, repaired,
+        replaced, converted, added, appended, inserted, skipped, skipping, dropped, cut, trimmed, truncated, shortened,
+        ignored, ignoring, generated, completed, delivered, started, applied, assigned, saved, stored, instead, capped,
+        списан*, заказал*, исправ*, созда*, оформ*, зарегистр*, сгенер*, пропущ*, добавлен*, удалил*, замен*,
+        oluştur*, alın*, kayded*, kaydedildi, düzelt*, eklen*, atlan*, ücretlendir*, dibuat, dipesan, diperbaiki,
+        ditambahkan, dilewati, ditagih, terdaftar, đã tạo, đã đặt, đã sửa, đã thêm, bỏ qua, đã trừ, gerad*, feit*,
+        registr*, cobrad*, corrigid*, adicionad*, ignorad*, criad*, debitad*, generad*, hech*, cread*, corregid*,
+        agregad*, añadid*, omitid*, creato, creata, effettuat*, बनाया, जोड़ा, काटा, दर्ज,
+        ثبت, گردید, ایجاد, اصلاح, تم, تسجيل, کسر
+    """,
     "wrong": """
         invalid*, incorrect*, wrong, bad, missing, required, insufficient*, disabled, inactive, blocked, mandatory,
         неверн*, неправильн*, некорректн*, обязательн*, требуется, отключен*, geçersiz, hatalı, yanlış, gerekli,
@@ -278,3 +289,9 @@ WORDS = {
 }
 # What every `add` holds: a provider that misses one of these reads our requests otherwise than we write them.
 WORDS["always"] = ",".join(WORDS[name] for name in ("service", "link", "quantity", "key", "action"))
+# A clause of these alone says nothing.
+HARMLESS = """
+    please, contact, us, the, support, to, admin, administrator, team, error, errors, code, message, and, or, check,
+    your, for, help, more, details, information, sorry, dear, user, api, we, hi, note, the given data was invalid,
+    need, have
+"""

@@ -16,7 +16,8 @@ from catalog.upstream.errors import (
     classify_error,
 )
 from catalog.upstream.evidence import Evidence
-from catalog.upstream.parsing import names_order, parse_add, stated_message
+from catalog.upstream.order_signs import may_hold_order
+from catalog.upstream.parsing import parse_add, stated_message
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 
 T = TypeVar("T")
@@ -35,12 +36,14 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
         if evidence.gave_up:
             # It may have failed after accepting the order: the error page of a crash is not a refusal.
             return Unknown(f"HTTP {status}: {refusal.text}", evidence)
+        if refusal.code is ErrorCode.UNRECOGNIZED and status in (401, 429) and may_hold_order(text):
+            return Unknown(f"HTTP {status}: {refusal.text}", evidence)
         return Refused(_code(refusal.code, refusal.text, status), refusal.text, evidence)
     except UnreadableAnswer as problem:
-        # The status decides only if the body, whole or garbled, mentions no order.
-        if status == 429 and not names_order(text):
+        # The status decides only if the body, whole or garbled, mentions no order and leaves no doubt.
+        if status == 429 and not may_hold_order(text):
             return Refused(ErrorCode.THROTTLED, "HTTP 429", evidence)
-        if evidence.points_elsewhere and not names_order(text):
+        if evidence.points_elsewhere and not may_hold_order(text):
             return NotSent(f"HTTP {status}: redirected", evidence)
         return Unknown(f"HTTP {status}: {problem.reason}", evidence)
     return AddAccepted(order_id, charge, evidence)

@@ -6,7 +6,7 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 
-from catalog.upstream.error_meanings import speaks_of_refusal
+from catalog.upstream.error_meanings import says_taken, speaks_of_refusal
 from catalog.upstream.errors import UnreadableAnswer
 from catalog.upstream.word_shapes import MAX_TEXT
 
@@ -18,6 +18,12 @@ MAX_ADDED = 4_000
 
 # An object or a list of objects at the start of a line or after a tag: the end of PHP's notices.
 _AFTER_NOTICES = re.compile(r"(?:^|>)[ \t\ufeff]*(?=\{\s*[\"}]|\[\s*[\[{\]])", re.MULTILINE)
+# A notice of PHP before an answer, and the time of a log line before it.
+_NOTICE = re.compile(
+    r"(?:<br ?/?>\s{0,4})?(?:\[[\w :./-]{1,40}\] )?(?:<b>)?(?:PHP )?(?:Notice|Warning|Deprecated)(?:</b>)?:"
+    r"[^\n]*+(?:\n\s{0,4}|$)",
+    re.IGNORECASE,
+)
 # Text that some panels add after their JSON: a comment or one of PHP's minor notices, without more JSON.
 _ADDED = re.compile(
     r"\s*(?:<!--|(?:<br\s*/?>\s*)?(?:<b>)?(?:PHP )?(?:Notice|Warning|Deprecated)\b)[^{}]*", re.IGNORECASE
@@ -71,8 +77,8 @@ def load(text: str) -> object:
     return load_with_addition(text)[0]
 
 
-def load_with_addition(text: str) -> tuple[object, str]:
-    """Return the JSON as in `load`, and the text that follows it.
+def load_with_addition(text: str) -> tuple[object, str, str]:
+    """Return the JSON as in `load`, the text before it, "" if that is only notices of PHP, and the text after it.
 
     Only the first possible start is tried, and only a known harmless text may follow. Otherwise the inner part of a
     truncated answer, or a script in an HTML page, would pass for an answer.
@@ -81,15 +87,26 @@ def load_with_addition(text: str) -> tuple[object, str]:
     if not text:
         raise UnreadableAnswer("The answer is empty.")
     notices = _AFTER_NOTICES.search(text)
+    start = notices.end() if notices else 0
     try:
-        data, end = _DECODER.raw_decode(text, notices.end() if notices else 0)
+        data, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         kind = "HTML" if text[0] == "<" else "no valid JSON"
         raise UnreadableAnswer(f"The answer is {kind}.") from None
     added = text[end:]
     if added and not (isinstance(data, dict | list) and _is_harmless(added)):
         raise UnreadableAnswer("The answer goes on after its JSON.")
-    return data, added
+    return data, _without_notices(text[:start]), added
+
+
+def _without_notices(before: str) -> str:
+    before, place = before.strip(" \t\r\n\ufeff"), 0
+    while notice := _NOTICE.match(before, place):
+        # Its words are the script's own: they may say that something was done.
+        if says_taken(notice[0][:MAX_TEXT]) or len(notice[0]) > MAX_TEXT:
+            break
+        place = notice.end()
+    return before[place:]
 
 
 def _is_harmless(added: str) -> bool:

@@ -12,14 +12,14 @@ from decimal import Decimal
 
 from catalog.upstream.cleaning import clean_text, parse_flag, parse_id, parse_money, parse_number, parse_rate
 from catalog.upstream.currencies import MAX_NAME, currency_of
-from catalog.upstream.error_meanings import is_doubtful
+from catalog.upstream.error_meanings import is_doubtful, says_nothing
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
 from catalog.upstream.loading import UNREADABLE, load, load_with_addition
+from catalog.upstream.order_signs import MAX_TEXTS, is_in_doubt, is_no_order, mentions_order, names_order
 from catalog.upstream.results import Balance
+from catalog.upstream.word_shapes import MAX_TEXT
 
-ERROR_TEXT = 500
-_MAX_TEXTS = 20
-_ORDER_NAMED = re.compile(r'"(?:orders?|order[_-]?ids?|ids?)\\?"\s*:', re.IGNORECASE)
+ERROR_TEXT = MAX_TEXT
 _THREE_DIGITS = re.compile(r"[1-9][0-9]{2}")
 
 # Names are compared in lower case.
@@ -38,12 +38,8 @@ _WORDED_FLAG_KEYS = ("response", "type")
 _WORD_KEYS = ("error_code", "errorcode", "code")
 _CODE_KEYS = ("status", "code", "status_code", "statuscode")
 _ID_KEYS = ("order", "order_id", "id")
-# The same, and siblings of them that no answer without an order has; without underscores.
-_ANY_ID_KEYS = frozenset(("order", "orderid", "id", "orders", "orderids", "ids", "ordernumber", "orderno"))
 # Fields of an answer to `add` that decide whether an order was accepted, and which.
 _DECIDING_KEYS = ("error", "Error", "ERROR", "errors", "Errors", *_ID_KEYS, "data", "status", "success")
-# Texts in the place of an order id that mean "no order".
-_NO_ORDER = frozenset(("", "0", "-1", "false", "null", "none", "error", "fail", "failed"))
 _ERROR_STATUSES = frozenset(("fail", "failed", "failure", "error", "false", "0", "ko", "nok"))
 _TRUE_FLAGS = frozenset(("true", "1", "ok", "success", "yes"))
 _NO_ERRORS = frozenset(("false", "0", "null", "none", "no"))
@@ -139,14 +135,14 @@ def _messages(fields: dict[str, list[object]], depth: int = 2) -> list[str]:
     for value in _values(fields, _INNER_KEYS):
         if isinstance(value, str) and not _is_word(value):
             found.append(clean_text(value, limit=ERROR_TEXT))
-        for part in value[:_MAX_TEXTS] if isinstance(value, list) else [value]:
+        for part in value[:MAX_TEXTS] if isinstance(value, list) else [value]:
             if isinstance(part, dict) and depth:
                 inner = _fields(part)
                 found += [text for error in _values(inner, _ERROR_KEYS) for text in _texts(error)]
                 found += _messages(inner, depth - 1)
             elif isinstance(part, str) and isinstance(value, list):
                 found.append(clean_text(part, limit=ERROR_TEXT))
-    return [text for text in found if text][:_MAX_TEXTS]
+    return [text for text in found if text][:MAX_TEXTS]
 
 
 def _is_word(text: str) -> bool:
@@ -164,7 +160,7 @@ def _texts(value: object, depth: int = 3) -> list[str]:
         told = _values(fields, _TEXT_KEYS) or _values(fields, (name for name in fields if name not in _NO_TEXT_KEYS))
         return _texts(told, depth) or _texts(list(value.values()), depth)
     if isinstance(value, list):
-        return [text for part in value[:_MAX_TEXTS] for text in _texts(part, depth - 1)][:_MAX_TEXTS] if depth else []
+        return [text for part in value[:MAX_TEXTS] for text in _texts(part, depth - 1)][:MAX_TEXTS] if depth else []
     if isinstance(value, int | Decimal) and (isinstance(value, bool) or value == 0):
         return []
     text = clean_text(value, limit=ERROR_TEXT)
@@ -212,9 +208,9 @@ def parse_add(text: str, *, is_refused: bool = False) -> tuple[str, Decimal | No
     With `is_refused` the HTTP status says that the call failed, so that a message alone is an error.
 
     Raise ProviderRefused for an explicit error. Raise UnreadableAnswer otherwise, also for an answer that contradicts
-    itself: two ids, an id and an error, success and an error, or a refusal with text after it.
+    itself: two ids, an id and an error, success and an error, or a refusal with text around it.
     """
-    data, added = load_with_addition(text)
+    data, before, added = load_with_addition(text)
     is_list = isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict)
     layers = _layers(data[0] if is_list and isinstance(data, list) else data)
     if any(layer.get(key) is UNREADABLE for layer in layers for key in _DECIDING_KEYS):
@@ -232,13 +228,16 @@ def parse_add(text: str, *, is_refused: bool = False) -> tuple[str, Decimal | No
             raise UnreadableAnswer(f"The answer is in doubt: {errors[0]}")
     if not errors:
         raise UnreadableAnswer("The answer holds no order id.")
+    if before:
+        raise UnreadableAnswer("The answer holds text before its error.")
     if added:
         raise UnreadableAnswer("The answer goes on after its error.")
-    if _mentions_id(data) or any(map(names_order, errors)):
+    if mentions_order(data) or any(map(names_order, errors)):
         raise UnreadableAnswer("The answer holds both an order id and an error.")
     if any(_speaks_of_success(layer) for layer in layers):
         raise UnreadableAnswer("The answer holds both success and an error.")
-    raise ProviderRefused(_meaning(errors, layers), errors[0])
+    code = ErrorCode.UNRECOGNIZED if is_in_doubt(data) else _meaning(errors, layers)
+    raise ProviderRefused(code, errors[0])
 
 
 def _meaning(errors: Sequence[str], layers: Sequence[dict[str, object]]) -> ErrorCode:
@@ -248,7 +247,7 @@ def _meaning(errors: Sequence[str], layers: Sequence[dict[str, object]]) -> Erro
         return ErrorCode.UNRECOGNIZED
     if any(len(error) >= ERROR_TEXT for error in errors):
         return ErrorCode.UNRECOGNIZED  # The rest may say more.
-    meanings = set(map(classify_error, errors)) - {ErrorCode.UNRECOGNIZED}
+    meanings = {classify_error(error) for error in errors if not says_nothing(error)}
     return meanings.pop() if len(meanings) == 1 else ErrorCode.UNRECOGNIZED
 
 
@@ -267,29 +266,6 @@ def _speaking(layers: Sequence[dict[str, object]]) -> Iterator[dict[str, object]
     for layer in layers:
         yield from (layer[key] for key in _SPEAKING_KEYS if isinstance(layer.get(key), dict))  # type: ignore[misc]
         yield layer
-
-
-def _mentions_id(data: object) -> bool:
-    """Return True if any field, however deep, holds what may be the id of an order."""
-    waiting: list[tuple[bool, object]] = [(False, data)]
-    while waiting:
-        is_id, value = waiting.pop()
-        if isinstance(value, dict):
-            waiting += [(_is_id_key(name), part) for name, part in value.items() if name != "data"]
-            waiting += [(_is_list_of_ids(value["data"]), value["data"])] if "data" in value else []
-        elif isinstance(value, list):
-            waiting += [(is_id, part) for part in value]
-        elif is_id and (value is UNREADABLE or (parse_id(value) and not _is_no_order(value))):
-            return True
-    return False
-
-
-def _is_list_of_ids(value: object) -> bool:
-    return isinstance(value, list) and any(parse_id(part) and any(map(str.isdigit, str(part))) for part in value)
-
-
-def _is_id_key(name: str) -> bool:
-    return len(name) <= 32 and name.strip().lower().replace("_", "").replace("-", "") in _ANY_ID_KEYS
 
 
 def _layers(data: object) -> list[dict[str, object]]:
@@ -311,19 +287,10 @@ def _order_id(layers: Sequence[dict[str, object]], *, has_error: bool) -> str:
     if not has_error:
         stated += [layer["data"] for layer in layers if isinstance(layer.get("data"), list)]
     ids = [parse_id(value) for value in stated]
-    full = {one for one, value in zip(ids, stated, strict=True) if not _is_no_order(value)}
+    full = {one for one, value in zip(ids, stated, strict=True) if not is_no_order(value)}
     if len(full) > 1 or "" in full:
         raise UnreadableAnswer("The answer gives no single order id.")
     return ids[0] if ids else ""
-
-
-def _is_no_order(value: object) -> bool:
-    return not value if isinstance(value, list) else str(value).strip().lower() in _NO_ORDER
-
-
-def names_order(text: str) -> bool:
-    """Return True if an answer, readable or not, has a field for an order id."""
-    return _ORDER_NAMED.search(text) is not None
 
 
 _BALANCE_KEYS = ("balance", "available_balance", "current_balance", "user_balance", "funds", "credit", "credits")

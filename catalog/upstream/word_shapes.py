@@ -13,8 +13,10 @@ A shape is written as follows:
     A ... B            B after A, with at most NEAR words between them
     A ~ B              A ... B, or B ... A
     A $                A at the end of its sentence
+    A ;                A at the end of its clause
 
-No shape reaches over the end of a sentence.
+No shape reaches over the end of a sentence. Sentences consist of clauses, which commas, colons, brackets, tags and
+words like "but" end.
 """
 
 from __future__ import annotations
@@ -29,12 +31,26 @@ NEAR = 4
 MAX_TEXT = 500
 _MAX_WORDS = 120
 
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
-_LINK = re.compile(r"(?:https?://|www\.)\S+|(?<![\w.-])[\w-]++(?:\.[\w-]++){1,4}+/\S*+", re.IGNORECASE)
+# Only what holds no words: "<order 5512 placed>" must be read.
+_TAG = re.compile(
+    r"</?(?:a|b|br|center|div|em|font|h[1-6]|hr|i|li|ol|p|pre|small|span|strong|u|ul)"
+    r"(?:\s{1,9}(?:class|href|rel|style|target)=[\"'][^\"'<>\s]{0,200}[\"']){0,4}\s{0,9}/?>",
+    re.IGNORECASE,
+)
+_LINK = re.compile(
+    r"(?:https?://|www\.)[^\s,;|<>\"]+|(?<![\w.-])[\w-]++(?:\.[\w-]++){1,4}+/[^\s,;|<>\"]*+", re.IGNORECASE
+)
 _ZERO_WIDTH_NON_JOINER = "\u200c"  # it separates the parts of a Persian word
 _APOSTROPHES = "'\u2019\u02bc`"
 _SENTENCE_ENDS = ".!?;\u0964\u061f"
 _END = "."
+_CLAUSE_ENDS = ",:;!?()[]{}<>|=\u2013\u2014\u060c\u061b\n"
+_CLAUSE_END = ","
+# Words that begin a clause.
+_JOINING = frozenset(
+    ("but", "however", "and", "then", "но", "и", "а", "ama", "fakat", "ve", "tapi", "tetapi", "dan", "nhung", "va")
+    + ("mas", "pero", "y", "लेकिन", "और", "و", "لكن", "اما", "ولي")
+)
 # Accents, Arabic vowel signs and hamzas, tatweel, Hindi's nukta: people leave them out.
 _LEFT_OUT = re.compile("[\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed\u093c]")
 # Letters that are typed for one another. The dotless i stands for "I", which is folded to "i" in every language.
@@ -46,16 +62,16 @@ Occurrences = dict[int, list[int]]
 
 
 def plain(text: str) -> str:
-    """Return at most MAX_TEXT characters of a text without HTML, and with "…" for each link."""
+    """Return a text without HTML and with "…" for each link; MAX_TEXT characters and one if there are more."""
     text = text[: MAX_TEXT * 4]
     if "&" in text:
         text = html.unescape(text)
-    return _LINK.sub("…", _TAG.sub(" ", text))[:MAX_TEXT]
+    return _LINK.sub("…", _TAG.sub("|", text))[: MAX_TEXT + 1]
 
 
 def fold(text: str) -> list[str]:
-    """Return the folded words of a text, with "." for each end of a sentence."""
-    return [_without_article(word) for word in _spaced(plain(text)).split()][:_MAX_WORDS]
+    """Return the folded words of a text, with "." for each end of a sentence and "," for that of a clause."""
+    return [_without_article(word) for word in _spaced(plain(text)).split()]
 
 
 def _spaced(text: str) -> str:
@@ -69,7 +85,11 @@ def _spaced(text: str) -> str:
             if parts[-1:] != ["#"]:
                 parts.append("#")
         elif letter in _SENTENCE_ENDS:
-            parts.append(f" {_END} " if letters[place + 1 : place + 2].strip() == "" else " ")
+            is_last = letters[place + 1 : place + 2].strip() == ""
+            parts.append(f" {_END} " if is_last else " " if letter == "." else f" {_CLAUSE_END} ")
+        elif letter in _CLAUSE_ENDS or (letter == "-" and letters[place - 1 : place + 2] == " - "):
+            is_number = letters[place - 1 : place].isdigit() and letters[place + 1 : place + 2].isdigit()
+            parts.append(" " if is_number else f" {_CLAUSE_END} ")
         elif letter not in _APOSTROPHES and (kind != "Cf" or letter == _ZERO_WIDTH_NON_JOINER):
             parts.append(" ")
     return "".join(parts)
@@ -83,18 +103,27 @@ def _without_article(word: str) -> str:
 
 
 class Text:
-    """The folded words of one text, without the ends of sentences, which `sentences` numbers."""
+    """The folded words of one text, without the ends of sentences and clauses, which are numbered for each word.
+
+    `is_cut` is True if the text is longer than what is read of it.
+    """
 
     def __init__(self, text: str) -> None:
         self.words: list[str] = []
         self.sentences: list[int] = []
-        sentence = 0
-        for word in fold(text):
-            if word == _END:
-                sentence += 1
+        self.clauses: list[int] = []
+        sentence = clause = 0
+        folded = fold(text)
+        for word in folded[:_MAX_WORDS]:
+            if word in (_END, _CLAUSE_END):
+                sentence += word == _END
+                clause += 1
             else:
+                clause += word in _JOINING
                 self.words.append(word)
                 self.sentences.append(sentence)
+                self.clauses.append(clause)
+        self.is_cut = len(folded) > _MAX_WORDS or len(text) > MAX_TEXT * 4 or len(plain(text)) > MAX_TEXT
         self.different = frozenset(self.words)
         self._found: dict[Phrases, Occurrences] = {}
 
@@ -109,6 +138,18 @@ class Text:
 
     def ends_sentence(self, place: int) -> bool:
         return place == len(self.words) - 1 or self.sentences[place] != self.sentences[place + 1]
+
+    def ends_clause(self, place: int) -> bool:
+        return place == len(self.words) - 1 or self.clauses[place] != self.clauses[place + 1]
+
+    def clauses_without(self, places: Iterable[int]) -> list[list[str]]:
+        """Return the words of each clause in which none of the places lies."""
+        taken = {self.clauses[place] for place in places}
+        found: dict[int, list[str]] = {}
+        for word, clause in zip(self.words, self.clauses, strict=True):
+            if clause not in taken:
+                found.setdefault(clause, []).append(word)
+        return list(found.values())
 
 
 class Phrases:
@@ -169,7 +210,8 @@ class Shape:
 
     def __init__(self, shape: str, lists: Mapping[str, Phrases]) -> None:
         self._is_last = shape.endswith(" $")
-        sides = shape.removesuffix(" $").split(" ~ ")
+        self._is_last_of_clause = shape.endswith(" ;")
+        sides = shape.removesuffix(" $").removesuffix(" ;").split(" ~ ")
         orders = [sides, sides[::-1]] if len(sides) == 2 else [sides]
         if len(sides) > 2:
             raise ValueError(f"{shape!r} has more than one ~.")
@@ -178,7 +220,11 @@ class Shape:
     def find(self, text: Text) -> set[frozenset[int]]:
         """Return the places of the words that make up the shape, for each way in which the text holds it."""
         found = {places for parts in self._orders for places in _matches(text, parts)}
-        return {places for places in found if text.ends_sentence(max(places))} if self._is_last else found
+        if self._is_last:
+            return {places for places in found if text.ends_sentence(max(places))}
+        if self._is_last_of_clause:
+            return {places for places in found if text.ends_clause(max(places))}
+        return found
 
 
 def _parts(shape: str, lists: Mapping[str, Phrases]) -> list[Part]:

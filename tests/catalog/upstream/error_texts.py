@@ -594,6 +594,40 @@ UNKNOWN = """
     समय समाप्त, अमान्य लिंक
     Internal error
     Internal error: service not found
+    Quantity below minimum: charged for minimum 100
+    Quantity exceeds maximum, we ordered 5000
+    no errors; quantity at least 10
+    Link is invalid; we have corrected it
+    Link is missing https, added
+    Link does not exist yet but order runs
+    Invalid comments skipped: 2
+    Invalid comments skipped
+    Pedido gerado: 55. Link inválido
+    Pedido gerado link inválido
+    Pedido feito, link inválido
+    Pedido registrado, link inválido
+    Siparişiniz alınmıştır, geçersiz link
+    Заказ создали. Неверная ссылка
+    سفارش ثبت گردید. لینک نامعتبر است
+    سفارش ثبت گردید، لینک نامعتبر است
+    تم تسجيل الطلب. الرابط غير صالح
+    تم تسجيل الطلب، الرابط غير صالح
+    Order booked, invalid link
+    Order booked invalid link
+    Ordine creato 123. link invalid
+    Order 5512 complete. Add funds to get a bonus!
+    Order #5512: invalid link
+    Ordered. Low balance
+    Charged 0.5. Low balance left: 0.1
+    Order is not placed twice, invalid link
+    Order not only created; link invalid
+    Pedido não criado duas vezes, link inválido
+    order no. 55 created, link invalid
+    Order no: 55 placed. Invalid link
+    Invalid link <order 5512 placed>
+    Foo bar<br>Invalid link
+    Invalid link and it runs
+    Invalid link https://example.com/a;order_placed
     Internal Server Error. Invalid link
     Server error, insufficient balance
     Unknown error: incorrect service ID

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from catalog.upstream.error_meanings import classify_error, is_doubtful, speaks_of_refusal
+from catalog.upstream.error_meanings import classify_error, is_doubtful, says_nothing, speaks_of_refusal
 from catalog.upstream.error_shapes import CERTAIN_BESIDE, SHAPES, Doubt
 from catalog.upstream.error_words import WORDS
 from catalog.upstream.errors import ErrorCode
@@ -136,6 +136,36 @@ def test_text_when_hostile_then_unknown(text: str) -> None:
     assert classify_error(text) is ErrorCode.UNRECOGNIZED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invalid link " + "x " * 118 + "order created",
+        "Invalid link " + "…" * 600 + "a",
+        "Invalid link" + "<p></p>" * 300,
+    ]
+    + ["Invalid link " + "." * 119 + " order created"],
+    ids=["words", "characters", "tags", "ends"],
+)
+def test_text_when_it_is_cut_off_then_unknown(text: str) -> None:
+    assert classify_error(text) is ErrorCode.UNRECOGNIZED
+    assert is_doubtful(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Contact us", True),
+        ("Please contact the support!", True),
+        ("17", True),
+        ("We have", True),
+        ("We ordered it", False),
+        ("Bad link", False),
+    ],
+)
+def test_text_when_its_words_are_harmless_then_it_says_nothing(text: str, says: bool) -> None:
+    assert says_nothing(text) is says
+
+
 # -- the table -----------------------------------------------------------------------------------------
 
 
@@ -175,6 +205,11 @@ def test_lists_when_read_then_phrases_are_short_and_single() -> None:
         ("{bad} c", "not good c", True),
         ("a $", "a b", False),
         ("a $", "b a!", True),
+        ("a ;", "a b", False),
+        ("a ;", "a, b", True),
+        ("a ;", "b a but c", True),
+        ("a ;", "a <b>c", True),
+        ("# ;", "1,000 b", False),
         ("от # до #", "От 10 до 1 000", True),
     ],
 )
@@ -201,6 +236,8 @@ def test_shape_when_badly_written_then_it_is_refused(shape: str) -> None:
         ("نمی‌باشد", "نمي باشد"),
         ("don't DON’T", "dont dont"),
         ("12,345.6 ١٢٣", "# # # #"),
+        ("One: two (three) - four-five", "one , two , three , , four five"),
+        ('<b>A</b> <a href="/x">b</a> <c d>', ", a , , b , , c d ,"),
         ("neworder.error.link_duplicate", "neworder error link duplicate"),
         ("Over. New", "over . new"),
         ("ज़रूरी", "जरूरी"),

@@ -250,16 +250,96 @@ def test_add_when_status_refuses_then_a_message_suffices(status: int, body: Any,
         (408, {"message": BAD}),
         (500, {"message": BAD}),
         (303, {"message": BAD}),
+        (429, {"error": "Order 5512 created successfully"}),
+        (429, {"order_number": 5512, "success": True}),
+        (429, {"orderNumber": 5512}),
+        (429, {"message": "Your order has been received"}),
+        (429, "order=5512"),
+        (401, {"error": "Order 5512 created successfully"}),
+        (302, {"order_number": 5512, "success": True}),
+        (302, {"message": "Your order has been received"}),
+        (307, "Order 5512 placed"),
+        (200, 'Order 5512 placed<br>{"error": "Invalid link"}'),
+        (200, '[5512]\n{"error": "Not enough funds"}'),
+        (200, '<order>5512</order>\n{"error": "Invalid link"}'),
+        (200, 'order=5512&charge=1\n{"error": "Invalid link"}'),
+        (200, 'Notice: x in a on line 3\nOrder 5512 placed\n{"error": "Invalid link"}'),
+        (200, 'Notice: order 5512 placed\n{"error": "Invalid link"}'),
+        (200, {"error": BAD, "notes": ["a"] * 600}),
     ],
 )
 def test_add_when_answer_is_no_plain_no_then_in_doubt(status: int, body: Any) -> None:
     assert isinstance(judge(body, status), Unknown)
 
 
+SIGNS: list[dict[str, Any]] = [
+    *({name: 123} for name in ("new_order_id", "Order ID", "order id", "id_order", "provider_order_id", "order_ref")),
+    *({"status": word} for word in ("Completed", "placed", "created", "Canceled", "in progress", "успешно")),
+    {"data": 123},
+    {"data": "123"},
+    {"data": 450},
+    {"result": "123"},
+    {"response": 123},
+    {"state": "success"},
+    {"success": "created"},
+    {"result": {"success": True}},
+    {"result": {"ok": 1}},
+    {"charge": "0.5"},
+    {"data": {"charge": 0.5}},
+    {"order": {"number": 55}},
+    {"orders": {"a": {"ref": "x7"}}},
+    {"order_id_of_the_provider_that_we_use": 5},
+    {"order_state": True},
+    {"uuid": "a1-b2"},
+]
+NO_SIGNS: list[dict[str, Any]] = [
+    *({name: 123} for name in ("service_id", "request_id", "requestId", "user_id", "error_code", "code", "balance")),
+    *({name: value} for name in ("order", "order_id", "new_order_id") for value in (None, 0, "", "false", False)),
+    {"charge": 0},
+    {"charge": None},
+    {"result": 422},
+    {"valid": False},
+    {"data": {"service": 5}},
+    {"status": "failed"},
+]
+
+
+@pytest.mark.parametrize("sign", SIGNS, ids=json.dumps)
+def test_add_when_a_field_may_mean_an_order_then_in_doubt(sign: dict[str, Any]) -> None:
+    for body in ({"error": BAD, **sign}, {**sign, "error": BAD}, {"error": BAD, "x": [sign]}):
+        assert isinstance(judge(body), Unknown), body
+
+
+@pytest.mark.parametrize("beside", NO_SIGNS, ids=json.dumps)
+def test_add_when_a_field_means_no_order_then_refused(beside: dict[str, Any]) -> None:
+    outcome = judge({"error": BAD, **beside})
+    assert isinstance(outcome, Refused) and outcome.code is ErrorCode.BAD_LINK
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<br />\n<b>Notice</b>: Undefined index: x in <b>/a.php</b> on line <b>3</b><br />\n",
+        "\nNotice: x in a on line 3\n",
+        "[23-Nov-2026 10:00:00] PHP Notice: x\n",
+        "Warning: x\nDeprecated: y\n",
+        "\ufeff ",
+    ],
+)
+def test_add_when_notices_precede_an_error_then_refused(before: str) -> None:
+    outcome = judge(before + json.dumps({"error": BAD}))
+    assert isinstance(outcome, Refused) and outcome.code is ErrorCode.BAD_LINK
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"error": BAD, "message": "Your order is being processed"},
+        {"error": BAD, "message": "We handle this ourselves"},
+        {"error": BAD, "note": "Pedido gerado"},
+        {"error": {"message": BAD, "note": "Order placed"}},
+        {"errors": [BAD] * 25 + ["Tamam oldu"]},
+        {"errors": [[[[["Order placed"]]]], BAD]},
         {"error": BAD, "message": FUNDS},
         {"error": [BAD, "Timeout"]},
         {"errors": {"link": [BAD], "quantity": ["Quantity less than minimum"]}},
