@@ -16,8 +16,8 @@ _LISTS = {name: Phrases(words.split(",")) for name, words in WORDS.items()}
 _HARMLESS = Phrases(HARMLESS.split(","))
 _CODES = frozenset(ErrorCode)
 _PARTS: frozenset[Meaning] = _CODES | {Doubt.NOTHING, Doubt.WAIT}
-_SAY_TAKEN = frozenset((Doubt.TAKEN, Doubt.DONE))
 _SHAPES = [(meaning, Shape(shape, _LISTS)) for meaning, shapes in SHAPES.items() for shape in shapes]
+_TAKEN_SHAPES = [shape for meaning, shape in _SHAPES if meaning in (Doubt.TAKEN, Doubt.DONE)]
 
 
 def classify_error(text: str) -> ErrorCode:
@@ -40,8 +40,12 @@ def _certain(meanings: frozenset[Meaning]) -> ErrorCode:
 
 
 def says_taken(text: str) -> bool:
-    """Return True if a text says in any way that something was accepted or done, or names an order."""
-    return not _SAY_TAKEN.isdisjoint(_meanings(text))
+    """Return True if a text holds words of acceptance or of something done, or names an order, whatever else it says.
+
+    It is far quicker than the other functions, for texts that are long.
+    """
+    words = Text(text)
+    return any(shape.find(words) for shape in _TAKEN_SHAPES)
 
 
 def may_be_taken(text: str) -> bool:

@@ -292,6 +292,8 @@ WORDS["always"] = ",".join(WORDS[name] for name in ("service", "link", "quantity
 # A clause of these alone says nothing.
 HARMLESS = """
     please, contact, us, the, support, to, admin, administrator, team, error, errors, code, message, and, or, check,
-    your, for, help, more, details, information, sorry, dear, user, api, we, hi, note, the given data was invalid,
-    need, have
+    your, for, help, more, details, information, sorry, dear, user, api, hi, note, the given data was invalid,
+    need, have, check it, given, top up, balance, current, example, example com, usd, eur, проверьте, пожалуйста,
+    обратитесь в поддержку, lütfen, bakiye yükleyin, kontrol edin*, silakan, hubungi, vui lòng, liên hệ, por favor,
+    verifique, contate, contacte
 """

@@ -15,7 +15,7 @@ from catalog.upstream.word_shapes import MAX_TEXT
 # So many texts of an error are read.
 MAX_TEXTS = 20
 _MAX_PARTS = 500
-_MAX_PAGE = 20_000
+_MAX_PAGE = 10_000
 
 _NAME = re.compile(r'"([^"\\]{1,64})\\?"\s*+:')
 _HTTP_ERROR = re.compile(r"[45][0-9]{2}")

@@ -20,6 +20,8 @@ TEXTS: dict[ErrorCode, str] = {
         Your balance is too low
         Your balance is not sufficient.
         Low balance
+        Not enough funds, your balance: 0.5 USD
+        Insufficient balance - please top up
         Balance is insufficient, please contact us
         You have no funds
         No balance
