@@ -95,7 +95,7 @@ UNFOLD: dict[str, object] = {
                     _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),
                     _item("Price changes", "history", "catalog_pricechange_changelist", "catalog.view_pricechange"),
                     _item("Imports", "sync", "catalog_syncrun_changelist", "catalog.view_syncrun"),
-                    _item("Types of providers", "category", "catalog_typeword_changelist", "catalog.view_typeword"),
+                    _item("Providers' types", "category", "catalog_typeword_changelist", "catalog.view_typeword"),
                 ],
             },
             {

@@ -78,7 +78,7 @@ class TypeWordAdmin(ReadOnlyAdmin):
         rows = [WordRow(found, number) for number, found in enumerate(unknown_words(provider=provider))]
         context = {
             **self.admin_site.each_context(request),
-            "title": "Types of providers",
+            "title": "Providers' types",
             "opts": self.opts,
             "groups": [(one, list(words)) for one, words in groupby(rows, key=lambda row: row.found.provider)],
             "only": provider,

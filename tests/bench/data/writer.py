@@ -75,7 +75,7 @@ class Writer:
         if isinstance(value, datetime):
             return self.moment(self.now)
         if isinstance(field, JSONField):
-            return {dict: "'{}'", list: "'[]'"}[type(value)]
+            return {dict: "'{}'", list: "'[]'", type(None): "NULL"}[type(value)]
         return literal(value)
 
 

@@ -41,8 +41,9 @@ def proposals_in(text: str) -> list[str]:
 
 @pytest.fixture
 def capitals(upstream):
-    """A provider that answers balance with capitals in its names."""
-    upstream.inject(faults.reply(body=b'{"Balance": "7.5", "Currency": "USD"}', action="balance", times=None))
+    """A provider that lists services with capitals in its names."""
+    row = {"Service": 1, "Name": "A", "Type": "Default", "Category": "X", "Rate": "1", "Min": "10", "Max": "100"}
+    upstream.inject(faults.reply(body=json.dumps([row]).encode(), action="services", times=None))
 
 
 def test_page_when_opened_then_explains_and_asks_nothing(staff_client, provider, upstream):
