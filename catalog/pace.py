@@ -48,7 +48,8 @@ def _take(provider_id: int, limit: int, for_order: bool) -> float:
 def take_permit(*, provider_id: int, limit: int, for_order: bool) -> float:
     """Take a permit under the limit of requests a minute. Return 0 if taken, else after how many seconds to try again.
 
-    The last of the permits that are free at once is kept for orders, where there are several.
+    The last of the permits that are free at once is kept for orders. Where there is one, others take none before
+    another would be free.
     """
     rows = ProviderPace.objects.filter(pk=provider_id)
     interval, slack = _interval(limit), _slack(limit, for_order=for_order)
@@ -78,9 +79,9 @@ def _interval(limit: int) -> int:
 
 
 def _slack(limit: int, *, for_order: bool) -> int:
-    """Return by how much the row's time may be ahead of now, in microseconds."""
+    """Return by how much the row's time may be ahead of now, in microseconds. Below 0: it must be behind by that."""
     ahead = _at_once(limit) - 1
-    return _interval(limit) * (ahead if for_order else max(ahead - 1, 0))
+    return _interval(limit) * (ahead if for_order else ahead - 1)
 
 
 def _now() -> int:

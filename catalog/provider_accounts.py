@@ -118,6 +118,11 @@ def add_times(provider: Provider) -> tuple[float, float]:
     return max(timeout, min(own, lease - LEASE_SPARE_SECONDS)), lease
 
 
+def has_limit(provider: Provider) -> bool:
+    """Return True if the owner limits the requests to the provider. Raise ProviderUnusable."""
+    return dialect_of(provider).requests_a_minute is not None
+
+
 def has_permit(provider: Provider) -> bool:
     """Return True if the provider's limit of requests leaves a permit for an order now."""
     limit = dialect_of(provider).requests_a_minute

@@ -16,6 +16,7 @@ from catalog.admin.dialect_form import DialectFields
 from catalog.admin.shared import INHERITED
 from catalog.models import Provider
 from catalog.provider_accounts import connected_with
+from catalog.upstream.currencies import currency_of
 from catalog.upstream.dialect import Dialect
 from panel.lib.admin.fields import AmountField, ExchangeRateField, PercentField
 from panel.lib.money import EXCHANGE_ONE
@@ -29,6 +30,7 @@ PROTOCOL_NAMES = (
 PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise", "daily_limit")
 TECHNICAL = ("max_parallel_adds", "max_parallel_polls", "request_id_parameter", "probes_ids")
 # Columns only for staff who may connect providers. The key is not a column.
+CODE_LENGTH = 5
 CONNECTION = ("api_url", "currency", *TECHNICAL)
 
 
@@ -123,7 +125,11 @@ class ProviderForm(DialectFields, PriceForm):
             self.add_error("exchange_rate", text)
 
     def clean_currency(self) -> str:
-        return str(self.cleaned_data["currency"]).strip().upper()
+        """Return the code. A name or symbol would be compared and rounded as a currency of its own."""
+        code = currency_of(str(self.cleaned_data["currency"]))
+        if not code or len(code) > CODE_LENGTH:
+            raise forms.ValidationError("Enter the code of one currency, such as USD.")
+        return code
 
     def clean_request_id_parameter(self) -> str:
         name: str = self.cleaned_data["request_id_parameter"]

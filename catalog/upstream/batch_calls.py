@@ -16,7 +16,7 @@ from catalog.upstream.errors import (
     UpstreamError,
     UpstreamUnavailable,
 )
-from catalog.upstream.results import NONE_UNDERSTOOD, RowError
+from catalog.upstream.results import LIMITED, NONE_UNDERSTOOD, RowError
 
 Row = TypeVar("Row")
 
@@ -77,7 +77,8 @@ def call_in_halves(
             result.answers |= answers
             result.asked |= set(part)
             continue
-        last = error
+        if last is None or error.reason != LIMITED:
+            last = error  # Our own limit hides no failure before it.
         # "Incorrect order ID" comes from a provider that works.
         failures += not (isinstance(error, ProviderRefused) and error.code in UNKNOWN)
         is_hopeless = not result.worked and failures >= MAX_FAILURES

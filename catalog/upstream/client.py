@@ -37,6 +37,7 @@ from catalog.upstream.parsing_many import (
 )
 from catalog.upstream.parsing_services import parse_services
 from catalog.upstream.results import (
+    LIMITED,
     NONE_UNDERSTOOD,
     NOT_ASKED,
     AddOutcome,
@@ -290,13 +291,17 @@ class UpstreamClient:
         retries = min(retries, self._retries)
         deadline = time.monotonic() + (self._patience(action) if timeout is None else timeout)
         pause = _FIRST_PAUSE
+        failed: UpstreamUnavailable | None = None
         while True:
             left = max(deadline - time.monotonic(), 0.001)
             text, failure, evidence = self._sender.exchange(action, params, timeout=left, max_body=max_body)
             try:
                 answer = judge_reading(parse, text=text, failure=failure, evidence=evidence)
                 return doubt(answer) if doubt and is_crash(evidence.http_status) else answer
-            except UpstreamUnavailable:
+            except UpstreamUnavailable as error:
+                if failed and error.reason == LIMITED:
+                    raise failed from None  # The provider did fail, before our own limit kept us from asking again.
+                failed = error
                 if evidence.redirect:
                     raise Redirected(evidence.redirect_words, evidence) from None
                 if retries <= 0 or deadline - time.monotonic() <= pause:

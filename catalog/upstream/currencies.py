@@ -23,7 +23,7 @@ _NAMES: dict[str, str] = {
     **dict.fromkeys(("indian rupee", "indian rupees"), "INR"),
     **dict.fromkeys(("real", "reais", "brazilian real"), "BRL"),
     **dict.fromkeys(("ruble", "rubles", "rouble", "rur", "рубль", "рубли", "руб"), "RUB"),
-    **dict.fromkeys(("dong", "vnd dong", "vietnamese dong", "đồng", "vnđ"), "VND"),
+    **dict.fromkeys(("dong", "vnd dong", "vietnamese dong", "đồng", "vnđ", "đ"), "VND"),
     **dict.fromkeys(("naira", "nigerian naira"), "NGN"),
     **dict.fromkeys(("taka", "tk", "bangladeshi taka"), "BDT"),
     **dict.fromkeys(("baht", "thai baht"), "THB"),
@@ -79,8 +79,8 @@ def currency_of(text: str) -> str:
 
 
 def has_decimals(currency: str) -> bool:
-    """Return False if amounts of the currency are whole, so that a point in them groups thousands."""
-    return currency.upper() not in _WITHOUT_DECIMALS
+    """Return False if amounts of the currency, a code or a name, are whole: a point in them groups thousands."""
+    return (currency_of(currency) or currency.upper()) not in _WITHOUT_DECIMALS
 
 
 def is_same_currency(one: str, other: str) -> bool:

@@ -85,8 +85,8 @@ class StatusRow:
 
     `status` is None for words of failure or mere success (Fail, Error, Success) and for unknown ones; `status_text`
     keeps each word. `charge` (in the provider's currency), `start_count` and `remains` are None if missing or
-    unreadable; `is_unclear` if charge or remains is None because it can be read in two ways. `remains` may be negative
-    or exceed the quantity, as providers send it.
+    unreadable; `is_unclear` if one of charge and remains is stated, and cannot be read or only in two ways. `remains`
+    may be negative or exceed the quantity, as providers send it.
     """
 
     order_id: str

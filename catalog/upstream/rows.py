@@ -10,7 +10,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from catalog.upstream.cleaning import clean_text, is_unclear, parse_count, parse_id, parse_money
+from catalog.upstream.cleaning import clean_text, parse_count, parse_id, parse_money
 from catalog.upstream.errors import ErrorCode, classify_error
 from catalog.upstream.loading import UNREADABLE
 from catalog.upstream.parsing import ERROR_TEXT, error_text, is_success, parse_currency
@@ -43,6 +43,9 @@ _NO_WORDS = words_of(
     failure, impossible, late, no, never, disabled, unavailable, only, wrong, unknown
     tidak, gagal, ditolak, sudah, belum, не, нельзя, невозможно, уже, ошибка, não, já, imposible, rechazado
     olmaz, edilemez, edilemedi, zaten, hata, không, lỗi, لا, لم, لن, خطأ, نمی, خطا, नहीं, त्रुटि
+    without, unsuccessful, unsuccessfully, offline, off, limit, limits, limited, less, ago, tanpa, sem, sin, fracaso
+    без, безуспешно, неуспешно, неудачно, неуспешный, неуспешная, değil, başarısız, olmadan, chưa, thất
+    بدون, غير, فشل, نشد, نشده, ناموفق, बिना, असफल, विफल
     """
 )
 _YES_WORDS = words_of(
@@ -52,6 +55,17 @@ _YES_WORDS = words_of(
     asap, started, berhasil, sukses, diterima, dikirim, diproses, успешно, принят, принята, отправлен, отправлена
     sucesso, recebido, solicitado, éxito, recibido, solicitada, aceptada, başarıyla, başarılı, alındı, gönderildi
     công, تم, بنجاح, شد, ثبت, सफल, सफलता
+    """
+)
+# What a sentence that says yes speaks of, unless it is a mere word of success: "Order started" is about something else.
+_ASKED_FOR = words_of(
+    """
+    request, requested, requests, cancel, cancels, canceled, cancelled, canceling, cancelling, cancellation, cancelation
+    refill, refills, refilled, refilling, refilment, permintaan, pembatalan, dibatalkan, batal, ulang, refund
+    запрос, заявка, отмена, отмену, отмены, отменен, рефилл, рефил, восполнение, докрутка, докрутку
+    solicitud, cancelación, cancelado, cancelada, recarga, reposición, solicitação, cancelamento
+    reposição, talep, talebi, talebiniz, iptal, iptali, dolum, telafi, yenileme, yêu, hủy, huỷ
+    طلب, إلغاء, الإلغاء, تعويض, درخواست, لغو, جبران, अनुरोध, रद्द, रिफिल
     """
 )
 _REQUESTS = frozenset(("request", "requested", "cancellation", "canceled", "cancelled", "canceling", "cancelling"))
@@ -101,17 +115,28 @@ def read_status(row_id: str, row: object, *, currency: str = "") -> StatusRow | 
         return malformed(row_id, row)
     stated = parse_currency(row.get("currency"))
     charge = parse_money(row.get("charge"), currency=stated or currency)
-    remains = row.get("remains")
+    remains = parse_count(row.get("remains"))
+    # What is stated and cannot be read must not count as "nothing was charged" or "nothing was delivered".
+    is_lost = _is_stated(row.get("charge")) and (charge.amount is None or charge.amount < 0)
     return StatusRow(
         order_id=row_id,
         status=status_of(text),
         status_text=text,
         charge=charge.amount,
         start_count=parse_count(row.get("start_count")),
-        remains=parse_count(remains),
+        remains=remains,
         currency=stated,
-        is_unclear=charge.is_unclear or is_unclear(remains),
+        is_unclear=is_lost or (remains is None and _is_number_like(row.get("remains"))),
     )
+
+
+def _is_stated(value: object) -> bool:
+    return not (value is None or (isinstance(value, str) and not value.strip()))
+
+
+def _is_number_like(value: object) -> bool:
+    """Return True for anything that is stated but a word: remains are "Unknown" on some panels."""
+    return _is_stated(value) and not (isinstance(value, str) and not any(map(str.isdigit, value)))
 
 
 def _word_in(row: object, keys: tuple[str, ...]) -> str | None:
@@ -142,6 +167,7 @@ def refill_code(text: str) -> ErrorCode:
     code = classify_error(text)
     words = word_key(text)
     is_vague = code in (ErrorCode.UNRECOGNIZED, ErrorCode.UNKNOWN_ORDER)
+    is_vague = is_vague or (code is ErrorCode.PROTOCOL and words.startswith("request"))
     if is_vague and any(part in words for part in ("not found", "not exist", "no such", "unknown", "invalid refill")):
         return ErrorCode.UNKNOWN_REFILL
     return code
@@ -196,12 +222,11 @@ def _answer_in(row: object, keys: tuple[str, ...]) -> tuple[bool | None, str]:
     if says is None and field is None:
         says = _flags_in(row)
     words = word_key(text).split()
-    if _says_no(words):
+    if _says_no(words) or classify_error(text) is not ErrorCode.UNRECOGNIZED:
         return (None if says else False), text
-    if says is None and not _YES_WORDS.isdisjoint(words):
+    is_about_it = not _ASKED_FOR.isdisjoint(words) and not _YES_WORDS.isdisjoint(words)
+    if says is None and (is_about_it or is_word_of_success(text)):
         says = True
-    if says is None and classify_error(text) is not ErrorCode.UNRECOGNIZED:
-        says = False
     return says, text
 
 

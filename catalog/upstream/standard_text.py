@@ -34,8 +34,10 @@ _NAMES = {
         *("cancel", "desc", "description", "error", "errors", "message", "msg", "success", "data", "id"),
     )
 }
-# It matches at every quote, closed or not.
-_NAME = re.compile(r'"((?:[^"\\]++|\\.)*+)"?(\s*+:)?', re.DOTALL)
+# A name of letters and "_" begins at a quote that is not escaped, and no other string of JSON looks like it.
+_NAME = re.compile(r'"(?<!\\")([A-Za-z_]{1,20}+)"(\s*+:)')
+# Far longer than the statuses of as many orders as one call asks about. A longer text stays as it is.
+_MAX_STATUSES = 500_000
 # A number stands for a status only beside one of these: {"status": 0, "message": …} is an error.
 _ORDER_NAMES = frozenset(("charge", "start_count", "remains"))
 _TOKEN = re.compile(
@@ -49,7 +51,7 @@ def to_standard(text: str, dialect: Dialect, *, action: str) -> str:
     """Return the answer to `action` with the standard's names and words. What is not understood stays as it is."""
     if dialect.any_case:
         text = with_standard_names(text)
-    if dialect.status_codes and action == "status":
+    if dialect.status_codes and action == "status" and len(text) <= _MAX_STATUSES:
         text = _with_words(text, dialect.status_codes)
     return text
 
@@ -60,8 +62,6 @@ def with_standard_names(text: str) -> str:
 
 
 def _standard_name(match: re.Match[str]) -> str:
-    if match[2] is None or len(match[1]) > 20:
-        return match[0]
     name = _NAMES.get(match[1].lower().replace("_", ""))
     return f'"{name}"{match[2]}' if name else match[0]
 

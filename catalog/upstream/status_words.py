@@ -82,19 +82,18 @@ _SUCCESS = """
     موفق, موفقیت آمیز
     सफल, सफलता
 """
+# Only what says that the order has ended: "Partially delivered" may run on, and its remains would be refunded.
 _PARTIAL = """
-    partial, partially, partially completed, partial completed, partially complete, partial complete, partially done
-    partially delivered, partial delivery, partially finished, partially refunded, partial refund, partially canceled
-    partially cancelled, part completed
-    parcial, parcialmente completado
-    parcialmente concluído, parcialmente completo, parcialmente entregue
-    sebagian, sebagian selesai, parsial, selesai sebagian
-    kısmi, kısmen, kısmen tamamlandı, kısmi tamamlandı, parçalı
-    một phần, hoàn thành một phần, hoàn một phần
-    частично, частичный, частично выполнен, частично выполнено, частично завершен, выполнен частично
-    جزئي, مكتمل جزئيا, جزئيا
-    جزئی, نیمه کامل
-    आंशिक, आंशिक पूर्ण
+    partial, partially completed, partial completed, partially complete, partial complete, part completed
+    partially refunded, partial refunded, partial refund
+    parcialmente completado, parcialmente reembolsado
+    parcialmente concluído, parcialmente completo
+    sebagian selesai, selesai sebagian
+    kısmen tamamlandı, kısmi tamamlandı, kısmi iade
+    hoàn thành một phần, hoàn một phần, hoàn tiền một phần
+    частично выполнен, частично выполнено, частично завершен, выполнен частично, частичный возврат
+    مكتمل جزئيا
+    आंशिक पूर्ण
 """
 # The protocol's own words for a cancel, with its spellings.
 _CANCELED = "canceled, cancelled, cancel, refunded, canceled and refunded, cancelled and refunded"

@@ -12,8 +12,9 @@ from datetime import timedelta
 
 from django.db.models import Min
 
+from orders.common.timeline import write_event
 from orders.models import Order
-from orders.states import OPEN, Submission
+from orders.states import OPEN, EventKind, Submission
 from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks, update_rows
 from panel.lib.links.keys import link_key, link_keys
@@ -21,6 +22,8 @@ from panel.lib.links.keys import link_key, link_keys
 ROWS = 500
 # How long a waiting order is left alone before the one before it is looked at again.
 LOOK_AGAIN = timedelta(minutes=2)
+# How long an order waits at most since it was created. Then it is sent beside the other, which may never end.
+LONGEST_WAIT = timedelta(days=7)
 # A provider, its service, and the key of a link.
 _Place = tuple[int, str, str]
 
@@ -47,8 +50,13 @@ def put_off(*, orders: Sequence[Order]) -> list[Order]:
     """
     single = [order for order in orders if order.service.one_at_a_time]
     oldest = _oldest_open(single)
-    held = [order for order in single if oldest.get(_place_of(order), order.pk) < order.pk]
+    behind = [order for order in single if oldest.get(_place_of(order), order.pk) < order.pk]
     now = clock.now()
+    held = [order for order in behind if not _waited_longest(order)]
+    for order in behind:
+        if _waited_longest(order) and not order.attempts:
+            text = f"It waited {LONGEST_WAIT.days} days for order {oldest[_place_of(order)]} to end, and is sent now"
+            write_event(order_id=order.pk, kind=EventKind.SUBMISSION, text=text)
     rows = [(order.pk, now + LOOK_AGAIN, order.queued_at if order.attempts else now) for order in held]
     update_rows(model=Order, columns=("next_action_at", "queued_at"), rows=rows)
     pks = {order.pk for order in held}
@@ -57,10 +65,15 @@ def put_off(*, orders: Sequence[Order]) -> list[Order]:
 
 def waits_for(*, order: Order) -> int | None:
     """Return the number of the order that this one waits for; None if it waits for none."""
-    if order.submission != Submission.QUEUED or order.turn >= 0 or not order.service.one_at_a_time:
+    is_waiting = order.submission == Submission.QUEUED and order.turn < 0 and not _waited_longest(order)
+    if not is_waiting or not order.service.one_at_a_time:
         return None
     oldest = _oldest_open([order]).get(_place_of(order), order.pk)
     return oldest if oldest < order.pk else None
+
+
+def _waited_longest(order: Order) -> bool:
+    return order.created_at < clock.now() - LONGEST_WAIT
 
 
 def _oldest_open(orders: Sequence[Order]) -> dict[_Place, int]:

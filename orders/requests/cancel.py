@@ -199,7 +199,7 @@ def send_cancels(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     ids = [request.order.upstream_id for request in batch]
     answers, trouble = queue.send_batch(provider, _cancel, ids)
     record_cancels(batch=batch, answers=answers, trouble=trouble)
-    return len(batch), trouble or queue.cut_short(answers) or queue.unclear(ids, answers)
+    return len(batch), trouble or queue.cut_short(answers, provider=provider) or queue.unclear(ids, answers)
 
 
 def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:

@@ -16,7 +16,7 @@ from uuid import uuid4
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from catalog.models import Provider
-from catalog.provider_accounts import ProviderUnusable, client_for
+from catalog.provider_accounts import ProviderUnusable, client_for, has_limit
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import (
     PROVIDER_WIDE,
@@ -26,7 +26,7 @@ from catalog.upstream.errors import (
     UpstreamError,
     UpstreamUnavailable,
 )
-from catalog.upstream.results import RowError
+from catalog.upstream.results import LIMITED, NOT_ASKED, RowError
 from orders.common.backoff import resend_wait
 from orders.common.stops import is_restore_open
 from orders.common.timeline import event_of
@@ -99,14 +99,25 @@ def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:
 
 def send_batch(
     provider: Provider,
-    action: Callable[[UpstreamClient, Sequence[str]], dict[str, Answer]],
+    action: Callable[[UpstreamClient, Sequence[str]], dict[str, Answer | RowError]],
     ids: Sequence[str | None],
-) -> tuple[dict[str, Answer], Trouble | None]:
-    """Return the answers by id, or the error that prevented them."""
+) -> tuple[dict[str, Answer | RowError], Trouble | None]:
+    """Return the answers by id, or the error that prevented them.
+
+    What our own limit of requests held back counts as not asked, for every id.
+    """
+    asked = [one for one in ids if one]
     try:
-        return action(client_for(provider), [one for one in ids if one]), None
+        return action(client_for(provider), asked), None
     except (ProviderUnusable, UpstreamError) as error:
+        if is_limited(error):
+            return {one: RowError(one, ErrorCode.THROTTLED, NOT_ASKED) for one in asked}, None
         return {}, error
+
+
+def is_limited(trouble: Trouble | None) -> bool:
+    """Return True if our own limit of requests held the request back: it was not sent, and nothing failed."""
+    return isinstance(trouble, UpstreamUnavailable) and trouble.reason == LIMITED
 
 
 _ASKED_FOR = {Cause.CANCELS: "cancel", Cause.REFILLS: "refill", Cause.REFILL_STATUSES: "refill status"}
@@ -122,8 +133,13 @@ def update_alert(*, provider: Provider, cause: Cause, trouble: Trouble | None) -
     raise_alert(cause=cause, about=provider.pk, text=text, level=level)
 
 
-def cut_short(answers: Mapping[str, object]) -> Trouble | None:
-    """Return an error for the owner if some requests were not sent at all, else None."""
+def cut_short(answers: Mapping[str, object], *, provider: Provider) -> Trouble | None:
+    """Return an error for the owner if some requests were not sent at all, else None.
+
+    Under a limit of requests that the owner set it is as intended that some wait.
+    """
+    if has_limit(provider):
+        return None
     left = sum(isinstance(answer, RowError) and answer.is_not_asked for answer in answers.values())
     return UpstreamUnavailable(f"it is too slow, or limits how often we may ask: {left} wait") if left else None
 

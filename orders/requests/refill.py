@@ -116,7 +116,7 @@ def send_refills(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     ids = [refill.order.upstream_id for refill in batch]
     answers, trouble = queue.send_batch(provider, UpstreamClient.refill, ids)
     record_refills(batch=batch, answers=answers, trouble=trouble)
-    return len(batch), trouble or queue.cut_short(answers) or queue.unclear(ids, answers)
+    return len(batch), trouble or queue.cut_short(answers, provider=provider) or queue.unclear(ids, answers)
 
 
 def claim_refills(*, provider: Provider) -> list[Refill]:

@@ -83,6 +83,8 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
             break
         ids = [refill.upstream_id for refill in batch]
         result, trouble = _call(provider, ids)
+        if is_limited := queue.is_limited(trouble):
+            trouble = None
         # Refills not polled keep their claim until it runs out. Those past MAX_AGE end without an answer.
         answered = [refill for refill in batch if refill.upstream_id in result.asked or _age(refill) > MAX_AGE]
         if result.worked and not any(_is_understood(row) for row in result.answers.values()):
@@ -90,6 +92,8 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
         if answered:
             apply_refill_answers(batch=answered, answers=result.answers)
         polled += len(answered)
+        if is_limited:
+            break
     if polled or trouble:
         queue.update_alert(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble or unread)
     return polled

@@ -149,8 +149,10 @@ def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Re
             return Contradiction(f"Canceled, and charged {row.charge} {row.currency}, which is not its currency.")
     # If only the remains are unclear, what was charged decides about a Partial.
     is_open = charge is None or (status == Status.CANCELED and charge > 0)
-    if row.is_unclear and is_open and status in (Status.CANCELED, Status.PARTIAL):
-        return Contradiction(f"{status.label}, and its remains or charge can be read in two ways.")
+    # A charge that is out of range is stated, too.
+    is_unclear = row.is_unclear or (charge is None and row.charge is not None and not is_foreign(order, row))
+    if is_unclear and is_open and status in (Status.CANCELED, Status.PARTIAL):
+        return Contradiction(f"{status.label}, and its remains or charge cannot be read, or in two ways.")
     return refund_due(order, status=status, remains=row.remains, upstream_charge=charge)
 
 

@@ -18,12 +18,12 @@ from functools import partial
 from django.db.models import OuterRef, Q, Subquery
 
 from catalog.models import Provider
-from catalog.provider_accounts import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
+from catalog.provider_accounts import ProviderUnusable, client_for, has_limit, leave_polling_lane, take_polling_lane
 from catalog.provider_rounds import for_each_provider, in_lanes
 from catalog.upstream.batch_calls import BatchAnswers, call_in_halves, is_about_us, is_not_understood
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError, UpstreamUnavailable
-from catalog.upstream.results import RowError, StatusRow
+from catalog.upstream.results import LIMITED, RowError, StatusRow
 from catalog.words.seen import statuses_as_taught
 from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
@@ -150,6 +150,8 @@ class _Round:
         self._batch = min(BATCH, client.max_ids)
         self._counting = threading.Lock()
         self._ended = False
+        # Our own limit of requests held one back: nothing failed, and the rest waits for the next round.
+        self._is_limited = False
         self.polled = 0
         self.trouble: UpstreamError | None = None
         self.unreadable: UpstreamError | None = None
@@ -176,7 +178,12 @@ class _Round:
         self._ended = True
 
     def _poll_batches(self) -> None:
-        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch(self._size()):
+        while (
+            self.trouble is None
+            and not self._is_limited
+            and time.monotonic() < self._stop_at
+            and self._poll_batch(self._size())
+        ):
             pass
 
     def _size(self) -> int:
@@ -190,6 +197,8 @@ class _Round:
         result = self._ask([str(poll.order.upstream_id) for poll in batch])
         # Asked one by one, some may have been left for lack of time.
         result.asked -= {one for one, row in result.answers.items() if isinstance(row, RowError) and row.is_not_asked}
+        if _is_limited(result.trouble):
+            self._is_limited, result.trouble = True, None
         is_alone = len(batch) == 1 and batch[0].errors >= ERRORS_OF_ITS_OWN
         if not (is_alone and is_not_understood(result.trouble)):
             self.trouble = self.trouble or result.trouble
@@ -236,9 +245,15 @@ class _Round:
         left = {one for one, row in result.answers.items() if isinstance(row, RowError) and row.is_not_asked}
         result.asked = set(part) - left
         result.worked = any(isinstance(row, StatusRow) or row.is_understood for row in result.answers.values())
-        if left:
+        if left and has_limit(self._provider):
+            self._is_limited = True
+        elif left:
             result.trouble = UpstreamUnavailable("it is too slow, or gives no answers that can be read")
         return result
+
+
+def _is_limited(error: UpstreamError | None) -> bool:
+    return isinstance(error, UpstreamUnavailable) and error.reason == LIMITED
 
 
 def claim_batch(*, provider_id: int, size: int = BATCH) -> list[OrderPoll]:

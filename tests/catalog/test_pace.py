@@ -69,6 +69,18 @@ def test_turn_when_the_last_of_several_then_kept_for_an_order(provider, moment):
     assert not is_permit_free(provider_id=provider.pk, limit=12)
 
 
+@pytest.mark.parametrize("limit", [1, 2, 4, 7])
+def test_turn_when_only_one_at_once_then_readers_leave_some_free(provider, moment, limit):
+    """A reader that asks each second for a while, as polling does, leaves every other permit to an order."""
+    free = reads = 0
+    for _ in range(600):
+        reads += not take_permit(provider_id=provider.pk, limit=limit, for_order=False)
+        free += is_permit_free(provider_id=provider.pk, limit=limit)
+        moment.move(1)
+    assert reads >= 600 * limit // 150
+    assert free >= 200
+
+
 @pytest.mark.once
 def test_turn_when_clock_was_set_back_then_not_blocked(provider, moment):
     take_permit(provider_id=provider.pk, limit=1, for_order=True)

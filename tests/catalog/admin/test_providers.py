@@ -148,6 +148,25 @@ def test_currency_when_shown_then_help_names_the_exchange_rate(staff_client, pro
     assert "The exchange rate belongs to it" in text_of(staff_client, provider)
 
 
+@pytest.mark.parametrize(
+    ("typed", "code"), [("RP", "IDR"), ("dong", "VND"), ("VNĐ", "VND"), ("đ", "VND"), ("eur", "EUR")]
+)
+def test_currency_when_typed_as_a_name_then_its_code_is_stored(staff_client, provider, typed, code):
+    shown = form_of(staff_client, provider)
+    url = reverse("admin:catalog_provider_change", args=[provider.pk])
+    staff_client.post(url, {**shown, "currency": typed, "exchange_rate": "0.5"})
+    assert Provider.objects.get().currency == code
+
+
+@pytest.mark.parametrize("typed", ["$", "¥", "R 1", "12"])
+def test_currency_when_it_is_no_code_then_refused_at_the_field(staff_client, provider, typed):
+    shown = form_of(staff_client, provider)
+    url = reverse("admin:catalog_provider_change", args=[provider.pk])
+    text = staff_client.post(url, {**shown, "currency": typed}).content.decode()
+    assert "Enter the code of one currency" in text
+    assert Provider.objects.get().currency == "USD"
+
+
 # -- rights of a manager -----------------------------------------------------------------------------
 
 

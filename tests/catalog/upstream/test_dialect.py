@@ -172,3 +172,24 @@ def test_answer_when_a_name_comes_twice_then_still_contradicts_itself():
     text = '{"7": {"Status": "Completed", "status": "Canceled", "charge": "0", "remains": "0"}}'
     found = parse_statuses(to_standard(text, Dialect(any_case=True), action="status"), ["7"])
     assert getattr(found.get("7"), "status", None) is None
+
+
+def test_statuses_when_far_too_long_then_left_as_they_are() -> None:
+    text = '{"7": {"charge": "1", "status": 1}}'
+    dialect = Dialect(status_codes={"1": "completed"})
+    assert "ompleted" in to_standard(text, dialect, action="status")
+    longer = text + " " * 500_000
+    assert to_standard(longer, dialect, action="status") == longer
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"Status": "Status"}', '{"status": "Status"}'),
+        (r'{"x": "a \"Status\": b", "Charge" : 1}', r'{"x": "a \"Status\": b", "charge" : 1}'),
+        (r'{"x": "a\\", "ORDER_ID": 1}', r'{"x": "a\\", "order_id": 1}'),
+        ('{"Nobodys": 1, "": 2}', '{"Nobodys": 1, "": 2}'),
+    ],
+)
+def test_names_when_in_another_case_then_only_names_change(text: str, expected: str) -> None:
+    assert to_standard(text, Dialect(any_case=True), action="status") == expected

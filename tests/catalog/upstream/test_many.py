@@ -114,6 +114,57 @@ def test_statuses_when_answer_names_another_id_then_not_answered(text: str) -> N
     assert parse_statuses(text, ["1"]) == {}
 
 
+CANCELED = {"status": "Canceled", "charge": "0"}
+OTHERS: list[Any] = [
+    {"id": 8, **CANCELED},
+    {"data": {"id": 8, **CANCELED}},
+    {"order": {"id": 8, **CANCELED}},
+    {"result": {"id": "8", **CANCELED}},
+    {"id": 8, "data": CANCELED},
+    {"result": {"order": 8, "data": CANCELED}},
+    {"order": "8", "status": "Canceled", "data": CANCELED},
+    {"order": "8", "data": {"7": CANCELED}},
+    {"7": {"id": 8, **CANCELED}},
+    {"7": {"Order-ID": 8, **CANCELED}},
+    *({name: "8", **CANCELED} for name in ("orderId", "Order", "ORDER_ID", "order number", "orderNo", "order_no")),
+    *([{name: 8, **CANCELED}] for name in ("orderID", "order_number", "Id", "ID")),
+    {"0": {"orderID": 8, **CANCELED}},
+]
+
+
+@pytest.mark.parametrize("body", OTHERS, ids=json.dumps)
+def test_status_when_of_another_order_then_not_answered(body: Any) -> None:
+    for singly in (False, True):
+        assert parse_statuses(json.dumps(body), ["7"], singly=singly) == {}
+        own = json.loads(json.dumps(body).replace(": 8", ": 7").replace('"8"', '"7"'))
+        assert [*parse_statuses(json.dumps(own), ["7"], singly=singly)] == ["7"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"id": 8, "status": "success"}, {"orderId": 8, "cancel": 1}, {"cancel": {"order": 8, "status": 1}}]
+    + [{"data": {"ID": 8, "success": True}}, {"id": 8, "success": True, "data": {"message": "Cancel requested"}}],
+    ids=json.dumps,
+)
+def test_cancel_when_of_another_order_then_not_answered(body: Any) -> None:
+    assert parse_cancels(json.dumps(body), ["7"]) == {}
+
+
+def test_refill_when_of_another_order_then_not_answered() -> None:
+    for body in (
+        {"Order": 8, "refill": 55},
+        {"data": {"orderId": "8", "refill": 55}},
+        {"refill": {"order": 8, "id": 55}},
+    ):
+        assert parse_refills(json.dumps(body), ["7"]) == {}
+    assert parse_refills('{"id": 55, "status": "success"}', ["7"]) == {"7": RefillAccepted("7", "55")}
+
+
+def test_statuses_when_the_answer_has_an_id_then_rows_are_read() -> None:
+    for body in ({"id": 1, "result": {"133": FULL}}, {"id": 1, "133": FULL}):
+        assert parse_statuses(json.dumps(body), ["133"]) == {"133": status("133")}
+
+
 ROWS = [
     (parse_statuses, "order", {"status": "Canceled", "charge": "1"}),
     (parse_cancels, "order", {"cancel": 1}),
@@ -192,13 +243,16 @@ def test_status_when_in_any_words_then_normalized_and_text_kept(word: str, expec
 
 
 @pytest.mark.parametrize(
-    ("remains", "expected"),
-    [("-2", -2), (None, None), ("", None), ("Unknown", None), (10**9, 10**9), ("1.5", None)],
+    ("remains", "expected", "is_unclear"),
+    [("-2", -2, False), (None, None, False), ("", None, False), ("Unknown", None, False), (10**9, 10**9, False)]
+    + [("1.5", None, True), ("40 left", None, True), ([40], None, True)],
 )
-def test_status_when_remains_is_unusual_then_none_or_as_sent(remains: Any, expected: Any) -> None:
+def test_status_when_remains_is_unusual_then_none_or_as_sent(remains: Any, expected: Any, is_unclear: bool) -> None:
     row = {**FULL, "remains": remains, "charge": None, "start_count": "", "currency": None}
     answered = parse_statuses(json.dumps({"133": row}), ["133"])["133"]
-    assert answered == status("133", charge=None, start_count=None, remains=expected, currency="")
+    assert answered == status(
+        "133", charge=None, start_count=None, remains=expected, currency="", is_unclear=is_unclear
+    )
     assert isinstance(answered, StatusRow) and (answered.remains is None) is (expected is None)
 
 

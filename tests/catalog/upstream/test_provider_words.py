@@ -22,7 +22,7 @@ from catalog.upstream import (
 )
 from catalog.upstream import status_words as words
 from catalog.upstream.cleaning import clean_name, parse_count, parse_money, parse_quantity, parse_rate
-from catalog.upstream.currencies import currency_of, is_same_currency
+from catalog.upstream.currencies import currency_of, has_decimals, is_same_currency
 from catalog.upstream.parsing import parse_balance, parse_currency
 from catalog.upstream.parsing_many import (
     parse_cancels,
@@ -46,8 +46,8 @@ MEANINGS: dict[OrderStatus, str] = {
         प्रगति में|🚀 Started""",
     OrderStatus.COMPLETED: """Done|Finished|Complete|Delivered|DONE!|✅ Completed|Selesai|Tamamlandı|TAMAMLANDI|
         Выполнен|Завершено|Готово|Hoàn thành|HOÀN TẤT|Completado|Concluído|Entregue|مكتمل|تکمیل شده|انجام شد|पूर्ण""",
-    OrderStatus.PARTIAL: """Partially|Partial Completed|partially_completed|Partially Done|Sebagian|Kısmi|
-        Kısmen Tamamlandı|Частично|Частично выполнен|Một phần|Parcial|جزئي|आंशिक""",
+    OrderStatus.PARTIAL: """PARTIAL|Partial Completed|partially_completed|Partially refunded|Selesai sebagian|
+        Kısmen Tamamlandı|Частично выполнен|Hoàn thành một phần|Parcialmente concluído|مكتمل جزئيا|आंशिक पूर्ण""",
     OrderStatus.CANCELED: "Canceled|CANCELLED|Refunded|cancelled!",
 }
 FAILURES = """Error|ERROR|Rejected|Fail|Failed|Failure|Declined|Denied|Refused|Cancelled by admin|canceled_by_user|
@@ -55,7 +55,11 @@ FAILURES = """Error|ERROR|Rejected|Fail|Failed|Failure|Declined|Denied|Refused|C
     Отменён|ОТМЕНЕН|Отклонено|Ошибка|Возврат|Đã hủy|Thất bại|Lỗi|Cancelado|Rechazado|Fallido|Reembolsado|Recusado|
     ملغي|مرفوض|فشل|لغو شده|ناموفق|रद्द|विफल|Refund"""
 SUCCESSES = "Success|SUCCESSFUL|Succeeded|ok|Sukses|Berhasil|Başarılı|Успешно|Thành công|Éxito|Sucesso|ناجح|موفق|सफल"
-UNKNOWN = "Baking|Not completed|Incomplete|status 3|3|404|Partially refilled|Completed 50%|—|%s|pend|Завтра|" + "x" * 60
+UNKNOWN = """Partially delivered|Partial delivery|Partially done|Partially|Sebagian|Parçalı|Kısmi|Частично|Parcial|
+    Partially canceled|Parcialmente entregue|Một phần|جزئي|आंशिक|"""
+UNKNOWN += (
+    "Baking|Not completed|Incomplete|status 3|3|404|Partially refilled|Completed 50%|—|%s|pend|Завтра|" + "x" * 60
+)
 
 
 def split(text: str) -> list[str]:
@@ -151,6 +155,17 @@ def test_status_when_no_id_is_understood_then_unreadable(body: Any) -> None:
 
 # -- cancels -----------------------------------------------------------------------------------------
 
+BAD_CHARGES: list[Any] = ["0.50 coins", "0.5 credits", "0.5 dollars", "0.5 р.", "0.5$ USD", "٠.٥", "0.5-", "-0.5", "x"]
+BAD_CHARGES += [{"amount": "0.5"}, [0.5], True, {}, "1e99"]
+
+
+@pytest.mark.parametrize("charge", BAD_CHARGES)
+@pytest.mark.parametrize("word", ["Canceled", "Partial"])
+def test_charge_when_stated_and_unreadable_then_unclear(word: str, charge: Any) -> None:
+    row = parse_statuses(json.dumps({"7": {"status": word, "remains": "0", "charge": charge}}), ["7"])["7"]
+    assert isinstance(row, StatusRow) and row.is_unclear
+
+
 CANCELED: list[Any] = [
     [{"order": 11, "cancel": {"status": 1}}],
     {"11": {"cancel": "requested"}},
@@ -193,6 +208,14 @@ NOT_CANCELED: list[tuple[Any, str]] = [
     ({"cancel": "not allowed"}, "not allowed"),
     ({"11": "Order cannot be canceled"}, "Order cannot be canceled"),
     ({"11": {"status": "error", "msg": "Pesanan tidak bisa dibatalkan"}}, "Pesanan tidak bisa dibatalkan"),
+    ({"11": "Cancel feature was taken offline"}, "Cancel feature was taken offline"),
+    ({"11": "Request was processed unsuccessfully"}, "Request was processed unsuccessfully"),
+    ({"11": "Pedido de cancelamento sem sucesso"}, "Pedido de cancelamento sem sucesso"),
+    ({"11": "sem sucesso"}, "sem sucesso"),
+    ({"11": "sin éxito"}, "sin éxito"),
+    ({"11": "başarılı değil"}, "başarılı değil"),
+    ({"11": "ثبت نشد"}, "ثبت نشد"),
+    ({"11": "Запрос неуспешно отправлен"}, "Запрос неуспешно отправлен"),
     ({"message": "Заказ уже выполнен, отменить нельзя"}, "Заказ уже выполнен, отменить нельзя"),
 ]
 UNCLEAR_CANCELS: list[Any] = [
@@ -205,6 +228,8 @@ UNCLEAR_CANCELS: list[Any] = [
     {"order": 11, "status": "In progress"},
     {"status": "Pending"},
     {"11": "Hmm and hmm"},
+    {"11": "Order processing started"},
+    {"11": "Your order was placed"},
     {"success": None},
 ]
 
@@ -266,6 +291,12 @@ REFILLED: list[tuple[Any, str]] = [
     ([{"order": "11", "refill": {"status": "ok"}}], ""),
     ({"status": True, "msg": "Isi ulang berhasil"}, ""),
 ]
+REFUSED_REFILLS = [
+    "Refill requested less than 24 hours ago",
+    "Order was placed over 30 days ago",
+    "Service added without refill",
+    "Refill queued limit reached",
+]
 NOT_REFILLED: list[tuple[Any, str]] = [
     ({"refill": "rejected"}, "rejected"),
     ({"refill": False, "message": "Refill is not available"}, "Refill is not available"),
@@ -273,6 +304,7 @@ NOT_REFILLED: list[tuple[Any, str]] = [
     ({"refill": {"error": "Order not completed"}}, "Order not completed"),
     ({"status": "error", "message": "Try after 24 hours"}, "Try after 24 hours"),
     ({"11": "Order is not completed"}, "Order is not completed"),
+    *(({"11": text}, text) for text in REFUSED_REFILLS),
 ]
 
 
@@ -402,7 +434,7 @@ def test_rate_when_in_any_currency_then_read(value: Any, currency: str, expected
     ("value", "currency", "amount", "is_unclear"),
     [("1,234", "", None, True), ("1,000", "USD", None, True), ("1,234.5", "", "1234.5", False)]
     + [("1,234", "IDR", "1234", False), ("15.000", "IDR", "15000", False), ("1.125", "", "1.125", False)]
-    + [("0,95", "", "0.95", False), ("x", "", None, False), ("", "", None, False), ("Rp15.000", "", "15000", False)],
+    + [("0,95", "", "0.95", False), ("", "", None, False), (" ", "", None, False), ("Rp15.000", "", "15000", False)],
 )
 def test_charge_when_two_readings_then_unclear(value: str, currency: str, amount: str | None, is_unclear: bool) -> None:
     expected = None if amount is None else Decimal(amount)
@@ -422,6 +454,13 @@ def test_charge_when_two_readings_then_unclear(value: str, currency: str, amount
 )
 def test_currency_when_in_any_words_then_its_code(text: Any, code: str) -> None:
     assert parse_currency(text) == code
+
+
+def test_currency_when_stored_as_a_name_then_still_without_decimals() -> None:
+    for name in ("RP", "Rp", "DONG", "VNĐ", "đ", "Đ", "WON", "YEN", "IDR", "idr", "₫", "₩"):
+        assert not has_decimals(name)
+        assert parse_rate("15.000", currency=name) == 15000
+    assert has_decimals("USD") and has_decimals("TL") and has_decimals("") and has_decimals("COIN")
 
 
 def test_currency_when_a_coin_is_worth_a_dollar_then_the_same() -> None:

@@ -368,3 +368,10 @@ def test_observer_when_called_then_sees_the_request_without_the_key(server, make
     assert (sent.action, sent.method, sent.address) == ("status", "GET", server.url)
     assert sent.params == (("token", "[key]"), ("action", "status"), ("ids", "7"))
     assert "Completed" in evidence.body_excerpt
+
+
+def test_reading_when_it_failed_before_our_limit_then_the_failure_is_told(server, make_client):
+    waits = iter([0.0, 1000.0])
+    server.behaviour = answer("Bad gateway", status=502)
+    with pytest.raises(UpstreamUnavailable, match="502"):
+        make_client(take_permit=lambda is_order: next(waits)).statuses(["7"])

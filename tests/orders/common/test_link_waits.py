@@ -124,6 +124,20 @@ def test_waiting_order_when_the_limit_of_the_queue_passes_then_not_refunded(upst
     assert fresh(second).queued_at > timezone.now() - timedelta(minutes=1)
 
 
+def test_waiting_order_when_it_waited_longest_then_sent_all_the_same(upstream, customer, single):
+    first = make.order(customer, single, link=LINK)
+    submit_now()
+    second, third = (make.order(customer, single, link=LINK) for _number in range(2))
+    Order.objects.filter(pk=second.pk).update(created_at=timezone.now() - timedelta(days=7, minutes=1))
+    due_again(second)
+    due_again(third)
+    submit_now()
+    assert [fresh(order).submission for order in (second, third)] == [Submission.ACCEPTED, Submission.QUEUED]
+    assert waits_for(order=fresh(second)) is None
+    note = f"It waited 7 days for order {first.pk} to end, and is sent now"
+    assert [event.text for event in second.events.filter(is_public=True)].count(note) == 1
+
+
 def test_lines_when_two_are_of_one_link_then_the_second_waits(customer, single):
     text = f"{single.pk} | {LINK} | 100\n{single.pk} | {SAME} | 100\n{single.pk} | instagram.com/p/C3 | 100"
     seal = quote_bulk(customer=customer, text=text).seal

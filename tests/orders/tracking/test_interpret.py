@@ -125,8 +125,8 @@ ANSWERS = [
     (status_row("Partial", "40"), "partial", "0.1", ""),
     (status_row("Partial", "40", None), "partial", "0.1", ""),
     (status_row("Partial", "40", ""), "partial", "0.1", ""),
-    (status_row("Partial", "40", "NaN"), "partial", "0.1", ""),
-    (status_row("Partial", "40", "-0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "NaN"), "partial", "0", "contradiction"),
+    (status_row("Partial", "40", "-0.12"), "partial", "0", "contradiction"),
     # No usable remains: the refund follows the charge.
     (status_row("Partial", "Unknown", "0.12"), "partial", "0.1", ""),
     (status_row("Partial", None, "0.12"), "partial", "0.1", ""),
@@ -373,6 +373,7 @@ def test_failure_when_charged_then_only_a_clear_answer_refunds():
     assert followed.apply(status_row("Canceled", "100", "0")) == ("canceled", "0.25", "")
 
 
+UNREADABLE_CHARGES = ("0.50 coins", "0.5 р.", "٠.٥", "0.5-", "-0.5", {"amount": "0.5"}, [0.5], "1e17")
 WORDS = [
     # Of failure: canceled if nothing was charged.
     *((word, "100", "0", "canceled", "0.25", "") for word in ("Error", "Rejected", "Declined", "Cancelled by admin")),
@@ -388,8 +389,19 @@ WORDS = [
     *((word, "60", "0.2", "in_progress", "0", "") for word in ("Active", "Running", "Started", "Berjalan", "В работе")),
     *((word, "60", "0.2", "pending", "0", "") for word in ("Queued", "Hold", "Beklemede", "New", "на модерации")),
     # In part, which the charge must agree with.
-    *((word, "40", "0.12", "partial", "0.1", "") for word in ("Parcial", "Kısmi", "Частично", "Sebagian")),
-    ("Parcial", "40", "0.2", "partial", "0", "contradiction"),
+    *(
+        (word, "40", "0.12", "partial", "0.1", "")
+        for word in ("Parcialmente completado", "Kısmen tamamlandı", "Частично выполнен")
+    ),
+    ("Selesai sebagian", "40", "0.2", "partial", "0", "contradiction"),
+    # It may run on, though a part is delivered.
+    *((word, "60", None, "pending", "0", "unknown word") for word in ("Partially delivered", "Parçalı", "Sebagian")),
+    # A figure that is stated and cannot be read.
+    *(("Canceled", "0", charge, "canceled", "0", "contradiction") for charge in UNREADABLE_CHARGES),
+    *(("Partial", "40", charge, "partial", "0", "contradiction") for charge in UNREADABLE_CHARGES),
+    *(("Canceled", remains, "0.12", "canceled", "0", "contradiction") for remains in ("40 left", "40.5", [40], {})),
+    ("Canceled", "Unknown", "0.12", "canceled", "0.25", ""),
+    ("Canceled", "40 left", "0", "canceled", "0.25", ""),
     # A figure that can be read in two ways.
     ("Canceled", "1.000", "0.12", "canceled", "0", "contradiction"),
     ("Canceled", "40", "1,200", "canceled", "0", "contradiction"),
@@ -413,7 +425,7 @@ def test_failure_when_anything_was_charged_then_nothing_is_refunded(word):
             assert PolledOrder().apply(status_row(word, remains, charge)) == ("pending", "0", "contradiction")
 
 
-@pytest.mark.parametrize("word", ["Canceled", "Partial", "Refunded", "Parcial"])
+@pytest.mark.parametrize("word", ["Canceled", "Partial", "Refunded", "Selesai sebagian"])
 def test_end_when_the_charge_contradicts_it_then_nothing_is_refunded(word):
     """Of 100 for 0.20, of which some were delivered: what was charged differs from their cost by more than 5 %."""
     for remains in range(1, 100):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service
+from catalog.pace import take_permit
 from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import NOT_ASKED, RowError
@@ -563,6 +564,22 @@ def test_round_when_provider_is_off_then_open_orders_still_polled(upstream, cust
     upstream.set_order(int(order.upstream_id), status="Canceled", remains=100, charge="0")
     assert poll_now() == 1
     assert refunds_of(order) == [250_000]
+
+
+def test_round_when_our_own_limit_is_used_up_then_it_did_not_fail(upstream, provider, order):
+    """The provider was not asked: no failed round, no alert, and no error of the order."""
+    Provider.objects.update(dialect={"requests_a_minute": 1})
+    provider.refresh_from_db()
+    assert take_permit(provider_id=provider.pk, limit=1, for_order=True) == 0
+    asked = len(upstream.requests_of("status"))
+    for _ in range(3):
+        OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        poll_provider(provider=provider)
+        provider.refresh_from_db()
+        assert (provider.polling_failures, provider.polling_until) == (0, None)
+    assert len(upstream.requests_of("status")) == asked
+    assert OrderPoll.objects.get(order=order).errors == 0
+    assert not Alert.objects.exists()
 
 
 def test_round_when_another_worker_polls_the_provider_then_skipped(upstream, provider, order):

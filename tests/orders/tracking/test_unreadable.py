@@ -27,7 +27,7 @@ SHAPES: dict[str, Callable[[list[str]], Any]] = {
     "positions": lambda ids: {str(place): ROW for place, _ in enumerate(ids)},
     "another wrapping": lambda ids: {"orderStatuses": dict.fromkeys(ids, ROW)},
     "nested statuses": lambda ids: {one: {**ROW, "status": {"code": 3}} for one in ids},
-    "rows under odd names": lambda ids: [{"orderNumber": one, **ROW} for one in ids],
+    "rows under odd names": lambda ids: [{"pesanan": one, **ROW} for one in ids],
     "empty": lambda ids: [],
     "errors in words of its own": lambda ids: {one: {"error": "Gremlins"} for one in ids},
 }
