@@ -293,6 +293,7 @@ WORDS["always"] = ",".join(WORDS[name] for name in ("service", "link", "quantity
 HARMLESS = """
     please, contact, us, the, support, to, admin, administrator, team, error, errors, code, message, and, or, check,
     your, for, help, more, details, information, sorry, dear, user, api, hi, note, the given data was invalid,
+    of this, daily limit, key, is reached,
     need, have, check it, given, top up, balance, current, example, example com, usd, eur, проверьте, пожалуйста,
     обратитесь в поддержку, lütfen, bakiye yükleyin, kontrol edin*, silakan, hubungi, vui lòng, liên hệ, por favor,
     verifique, contate, contacte

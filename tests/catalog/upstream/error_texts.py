@@ -22,6 +22,7 @@ TEXTS: dict[ErrorCode, str] = {
         Low balance
         Not enough funds, your balance: 0.5 USD
         Insufficient balance - please top up
+        Not enough funds on balance: the daily limit of this key is reached
         Balance is insufficient, please contact us
         You have no funds
         No balance
