@@ -30,7 +30,7 @@ from panel.lib.backoff import backoff
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
 from panel.lib.http.calls import host_of
 from panel.site.names import user_agent
-from panel.site.registry import LEASE_SPARE_SECONDS, submission_times
+from panel.site.submission_times import LEASE_SPARE_SECONDS, submission_times
 
 log = structlog.get_logger(__name__)
 

@@ -29,7 +29,8 @@ from catalog.upstream.dialect import (
     dialect_to_json,
     status_words,
 )
-from panel.site.registry import LEASE_SPARE_SECONDS, SUBMISSION_LEASE_SECONDS, submission_times
+from panel.site.registry import SUBMISSION_LEASE_SECONDS
+from panel.site.submission_times import LEASE_SPARE_SECONDS, submission_times
 
 # Prefix of the form fields; the rest is the setting in Dialect.
 PREFIX = "dialect_"

@@ -14,7 +14,7 @@ from orders.models import PlacementAttempt
 from orders.states import Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
-from panel.site.registry import submission_times
+from panel.site.submission_times import submission_times
 
 log = structlog.get_logger(__name__)
 

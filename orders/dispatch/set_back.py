@@ -16,7 +16,7 @@ from orders.models import CancelRequest, Order, OrderPoll, Refill
 from orders.states import Submission
 from panel.lib import clock
 from panel.site import registry as site
-from panel.site.registry import submission_times
+from panel.site.submission_times import submission_times
 
 log = structlog.get_logger(__name__)
 

@@ -57,7 +57,7 @@ from panel.lib.http.exchange import Phase
 from panel.lib.lanes import LANES
 from panel.lib.prepared_sql import insert_row
 from panel.site import registry as site
-from panel.site.registry import submission_times
+from panel.site.submission_times import submission_times
 
 log = structlog.get_logger(__name__)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
-from panel.site import groups, registry, stored
+from panel.site import groups, stored, submission_times
 
 
 def watch_settings() -> None:
     """Raise an alert while a stored setting is refused, so that its default holds, or settings conflict."""
     texts = stored.texts()
     told = [f"{setting.label}: {why}" for setting, why in groups.refused(texts)]
-    told += [f"{groups.SETTINGS[name].label}: {why}" for name, why in registry.conflicts(texts).items()]
+    told += [f"{groups.SETTINGS[name].label}: {why}" for name, why in submission_times.conflicts(texts).items()]
     if not told:
         resolve_alert(cause=Cause.SETTINGS)
         return

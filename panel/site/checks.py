@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.checks import Error, register
 
-from panel.site import groups, registry
+from panel.site import groups, submission_times
 
 _IDS = {
     "PANEL_ACCENT": "panel.E002",
@@ -40,4 +40,4 @@ def check_environment(**_: Any) -> list[Error]:
 @register()
 def check_conflicts(**_: Any) -> list[Error]:
     """Report times that cannot work together. Found only while an order is being sent, they would leave it in doubt."""
-    return [Error(f"{name}: {text}", id="panel.E005") for name, text in registry.conflicts({}).items()]
+    return [Error(f"{name}: {text}", id="panel.E005") for name, text in submission_times.conflicts({}).items()]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from panel.site.models import SettingChange
-from panel.site.registry import LEASE_SPARE_SECONDS, SUBMISSION_LEASE_SECONDS, UPSTREAM_ADD_TIMEOUT, submission_times
+from panel.site.registry import SUBMISSION_LEASE_SECONDS, UPSTREAM_ADD_TIMEOUT
+from panel.site.submission_times import LEASE_SPARE_SECONDS, submission_times
 
 # A worker follows a change within a second, or when the transaction ends that it is in.
 _FOLLOWED_BY = timedelta(minutes=5)

@@ -16,7 +16,7 @@ from panel.site.files import CheckedFile
 from panel.site.groups import SETTINGS
 from panel.site.kinds import File, Setting
 from panel.site.models import SettingChange, SiteFile, StoredSetting
-from panel.site.registry import DEPENDENT, conflicts
+from panel.site.submission_times import DEPENDENT, conflicts
 
 CHANGE_SETTINGS = "site.change_settings"
 CHANGE_MONEY_SETTINGS = "site.change_money_settings"

@@ -34,7 +34,7 @@ from panel.alerts.models import Alert, RunningGap, RunningTime
 from panel.lib.http.calls import HUNG_SECONDS
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
-from panel.site.registry import submission_times
+from panel.site.submission_times import submission_times
 from tests import make
 from tests.make import reprice
 from tests.scenes import (

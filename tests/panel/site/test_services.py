@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
-from panel.site import groups
+from panel.site import groups, submission_times
 from panel.site import registry as site
 from panel.site.kinds import Secret
 from panel.site.models import SettingChange, StoredSetting
@@ -172,4 +172,4 @@ def test_change_when_two_together_conflict_then_one_is_rejected(staff):
         lambda: change(staff, 1, SUBMISSION_LEASE_SECONDS="70"), lambda: change(staff, UPSTREAM_ADD_TIMEOUT="100")
     )
     assert sum(isinstance(one, SettingsRefused) for one in results) == 1, results
-    assert site.conflicts(texts()) == {}
+    assert submission_times.conflicts(texts()) == {}
