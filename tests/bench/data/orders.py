@@ -13,8 +13,8 @@ from tests.bench.data.writer import Writer, by_value, choose, literal
 
 LINKS = {
     "https://www.instagram.com/p/": "instagram.com/p/",
-    "https://www.tiktok.com/@maria/video/": "tiktok.com/@maria/video/",
-    "https://youtube.com/watch/": "youtube.com/watch/",
+    "https://www.tiktok.com/@maria/video/": "tiktok.com/video/",
+    "https://youtube.com/watch?v=": "youtube.com/watch?v=",
     "https://t.me/deals/": "t.me/deals/",
 }
 # Far enough in the future that nothing becomes due while a bench runs.
