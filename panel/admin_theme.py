@@ -90,12 +90,12 @@ UNFOLD: dict[str, object] = {
                     _item(
                         "Providers' words", "translate", "catalog_providerword_changelist", "catalog.view_providerword"
                     ),
+                    _item("Providers' types", "category", "catalog_typeword_changelist", "catalog.view_typeword"),
                     _item("Services", "sell", "catalog_service_changelist", "catalog.view_service"),
                     _item("Categories", "folder", "catalog_category_changelist", "catalog.view_category"),
                     _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),
                     _item("Price changes", "history", "catalog_pricechange_changelist", "catalog.view_pricechange"),
                     _item("Imports", "sync", "catalog_syncrun_changelist", "catalog.view_syncrun"),
-                    _item("Providers' types", "category", "catalog_typeword_changelist", "catalog.view_typeword"),
                 ],
             },
             {
