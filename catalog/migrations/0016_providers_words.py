@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('about', models.CharField(choices=[('add', 'Refusal of an order'), ('status', 'Status of an order')], max_length=6)),
-                ('text', models.CharField(help_text='Each row of digits is a “#”.', max_length=200)),
+                ('text', models.CharField(help_text='With long numbers and addresses masked.', max_length=200)),
                 ('example', models.CharField(blank=True, help_text='The last one, as it came.', max_length=500)),
                 ('read_as', models.CharField(blank=True, help_text='What the panel makes of it by itself.', max_length=20)),
                 ('meaning', models.CharField(blank=True, choices=[('no_money', 'Our balance there is used up'), ('key', 'It refuses our key'), ('service_gone', 'The service is gone'), ('refused', 'Refused for good'), ('try_later', 'Try again later'), ('in_progress', 'Under way'), ('completed', 'Completed'), ('partial', 'Partly delivered'), ('canceled', 'Canceled')], help_text='As the owner taught.', max_length=12)),

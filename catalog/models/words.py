@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from catalog.models.providers import Provider
 
-MAX_WORDS = 200
+# What `masked` returns at most.
+MAX_TEXT = 200
 
 
 class Meaning(models.TextChoices):
@@ -27,7 +28,7 @@ class Meaning(models.TextChoices):
 
 
 class ProviderWord(models.Model):
-    """One text of a provider, its digits masked: a refusal of `add`, or a status. Written only by `catalog.words`."""
+    """One text of a provider, masked: a refusal of `add`, or a status. Written only by `catalog.words`."""
 
     class About(models.TextChoices):
         ADD = "add", "Refusal of an order"
@@ -35,7 +36,7 @@ class ProviderWord(models.Model):
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="words", db_index=False)
     about = models.CharField(max_length=6, choices=About.choices)
-    text = models.CharField(max_length=MAX_WORDS, help_text="Each row of digits is a “#”.")
+    text = models.CharField(max_length=MAX_TEXT, help_text="With long numbers and addresses masked.")
     example = models.CharField(max_length=500, blank=True, help_text="The last one, as it came.")
     read_as = models.CharField(max_length=20, blank=True, help_text="What the panel makes of it by itself.")
     meaning = models.CharField(max_length=12, choices=Meaning.choices, blank=True, help_text="As the owner taught.")

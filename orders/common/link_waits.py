@@ -23,7 +23,7 @@ ROWS = 500
 # How long a waiting order is left alone before the one before it is looked at again.
 LOOK_AGAIN = timedelta(minutes=2)
 # How long an order waits at most since it was created. Then it is sent beside the other, which may never end.
-LONGEST_WAIT = timedelta(days=7)
+MAX_WAIT = timedelta(days=7)
 # A provider, its service, and the key of a link.
 _Place = tuple[int, str, str]
 
@@ -55,7 +55,7 @@ def put_off(*, orders: Sequence[Order]) -> list[Order]:
     held = [order for order in behind if not _waited_longest(order)]
     for order in behind:
         if _waited_longest(order) and not order.attempts:
-            text = f"It waited {LONGEST_WAIT.days} days for order {oldest[_place_of(order)]} to end, and is sent now"
+            text = f"It waited {MAX_WAIT.days} days for order {oldest[_place_of(order)]} to end, and is sent now"
             write_event(order_id=order.pk, kind=EventKind.SUBMISSION, text=text)
     rows = [(order.pk, now + LOOK_AGAIN, order.queued_at if order.attempts else now) for order in held]
     update_rows(model=Order, columns=("next_action_at", "queued_at"), rows=rows)
@@ -73,7 +73,7 @@ def waits_for(*, order: Order) -> int | None:
 
 
 def _waited_longest(order: Order) -> bool:
-    return order.created_at < clock.now() - LONGEST_WAIT
+    return order.created_at < clock.now() - MAX_WAIT
 
 
 def _oldest_open(orders: Sequence[Order]) -> dict[_Place, int]:

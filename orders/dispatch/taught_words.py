@@ -8,7 +8,7 @@ searched for first. Orders with a status are polled again, and all rules of answ
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -167,9 +167,3 @@ def _resolve_attempts(word: ProviderWord, order: Order) -> None:
     unclear = order.submission_attempts.filter(outcome=AttemptOutcome.UNCLEAR)
     same = [pk for pk, detail in unclear.values_list("pk", "detail") if masked(detail) == word.text]
     PlacementAttempt.objects.filter(pk__in=same).update(outcome=AttemptOutcome.TAUGHT)
-
-
-def untaught() -> Iterator[ProviderWord]:
-    """Yield the words that nobody knows and that came at least once, the last seen first."""
-    words = ProviderWord.objects.filter(read_as="", meaning="", seen__gt=0).select_related("provider")
-    yield from words.order_by("-last_seen_at")[:20]

@@ -35,7 +35,7 @@ def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Se
     TypeError for a model with an `only_writer`.
     """
     refuse_guarded(model)
-    fields = [_field(model, column) for column in columns]
+    fields = [field_of(model, column) for column in columns]
     names = ", ".join(_quoted(field.column) for field in fields)
     source = _source([(f"c{number}", field) for number, field in enumerate(fields)])
     sql = f"INSERT INTO {_quoted(model._meta.db_table)} ({names}) SELECT * FROM {source}"  # noqa: S608  (our own names)
@@ -60,9 +60,9 @@ def update_rows(
     refuse_guarded(model)
     pk = model._meta.pk
     named = [("id", pk)]
-    named.extend((f"w{number}", _field(model, column)) for number, column in enumerate(unmoved))
+    named.extend((f"w{number}", field_of(model, column)) for number, column in enumerate(unmoved))
     guards = "".join(f" AND o.{_quoted(field.column)} = v.{name}" for name, field in named[1:])
-    fields = [(f"c{number}", _field(model, column)) for number, column in enumerate(columns)]
+    fields = [(f"c{number}", field_of(model, column)) for number, column in enumerate(columns)]
     sets = ", ".join(f"{_quoted(field.column)} = v.{name}" for name, field in fields)
     table, key, source = _quoted(model._meta.db_table), _quoted(pk.column), _source([*named, *fields])
     sql = f"UPDATE {table} AS o SET {sets} FROM {source} WHERE o.{key} = v.id{guards}"  # noqa: S608  (our own names)
@@ -81,9 +81,11 @@ def refuse_guarded(model: type[Model]) -> None:
         raise TypeError(f"{model.__name__} in bulk: only {writer} writes it")
 
 
-def _field(model: type[Model], column: str) -> Field[Any, Any]:
-    """Return the field with this attribute name, such as "provider_id" for "provider"."""
-    return next(field for field in model._meta.concrete_fields if field.attname == column)
+def field_of(model: type[Model], name: str) -> Field[Any, Any]:
+    """Return the field with this name or attribute name, such as "provider", "provider_id" or "pk"."""
+    if name == "pk":
+        return model._meta.pk
+    return next(field for field in model._meta.concrete_fields if name in (field.name, field.attname))
 
 
 def _quoted(name: str | None) -> str:

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import CharField, Expression, Field, IntegerField, Model, Q, QuerySet, TextField
 from django.db.models.sql import UpdateQuery
 
-from panel.lib.bulk_sql import refuse_guarded
+from panel.lib.bulk_sql import field_of, refuse_guarded
 
 M = TypeVar("M", bound=Model)
 
@@ -138,10 +138,10 @@ def _composed_update(
     refuse_guarded(model)
     condition = Q()
     for name, is_null in same:
-        condition &= Q(**{name: None if is_null else Bound(f"was_{name}", _field(model, name))})
+        condition &= Q(**{name: None if is_null else Bound(f"was_{name}", field_of(model, name))})
     query: Any = model._base_manager.filter(condition).query.chain(UpdateQuery)
     query.add_update_values(
-        {name: Bound(name, _field(model, name)) if fixed is None else fixed for name, fixed in values}
+        {name: Bound(name, field_of(model, name)) if fixed is None else fixed for name, fixed in values}
     )
     sql, params = query.get_compiler(connection=_database()).as_sql()
     return _Statement(sql, params)
@@ -188,10 +188,3 @@ def _composed_insert(
 def _database() -> BaseDatabaseWrapper:
     """Return this thread's connection itself: `connection` looks it up again for each attribute."""
     return connections[DEFAULT_DB_ALIAS]
-
-
-def _field(model: type[Model], name: str) -> Field[Any, Any]:
-    """Return the field with this name or attribute name, such as "provider", "provider_id" or "pk"."""
-    if name == "pk":
-        return model._meta.pk
-    return next(field for field in model._meta.concrete_fields if name in (field.name, field.attname))
