@@ -29,6 +29,7 @@ from orders.dispatch.answer_files import answers_folder
 from orders.marks import guard, storage
 from panel.alerts import clocks, rounds, running
 from panel.lib import clock
+from panel.lib.http.calls import CALLS
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
 from panel.site import stored
@@ -174,6 +175,12 @@ def no_mark(own_folder: None) -> None:
 def no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask no provider for its balance before the first order of a test."""
     monkeypatch.setattr(submit, "is_explained", lambda provider: True)
+
+
+@pytest.fixture(autouse=True)
+def no_known_hosts() -> None:
+    """Begin each test without hosts that answered before: a server may get the port of an earlier test's."""
+    CALLS._hosts.clear()
 
 
 @pytest.fixture(autouse=True)
