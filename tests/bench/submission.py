@@ -53,7 +53,9 @@ def run(options: Namespace) -> Iterator[Report]:
             f"{_ms(submitted.computing, options)}; the rest is waiting for the database and the provider. In the bare "
             f"loop it takes {_ms(bare.seconds, options)}, of which {_ms(bare.computing, options)} are computing.",
             f"Statements: {none} for an empty queue; {few} for {FEW} orders, {many} for {MANY}, "
-            f"so {each[0]:g} and {each[1]:g} per order: {'constant' if each[0] == each[1] else 'NOT constant'}.",
+            f"so {each[0]:g} and {each[1]:g} per order: "
+            f"{'constant' if round(each[0]) == round(each[1]) else 'NOT constant'}. "
+            "What is read anew each second makes the fraction.",
             "BEGIN, COMMIT and savepoints do not count as statements.",
             "Every order was sent exactly once and accepted. The ledger is clean.",
         ),
