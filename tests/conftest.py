@@ -12,11 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from asgiref.local import Local
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.management import create_contenttypes
 from django.contrib.contenttypes.models import ContentType
+from django.core.cache import caches
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.test import Client, override_settings
@@ -51,7 +53,7 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 CHROMIUM = None if os.environ.get("WITHOUT_CHROMIUM") else next(filter(None, map(shutil.which, BROWSERS)), None)
 REDIS_SERVER = shutil.which("redis-server")
 
-# As `steady_clock` replaces it.
+# As `use_steady_clock` replaces it.
 MET_BY, WATCH_CLOCK = running.met_by, timeouts.watch_clock
 
 # A test with one of these markers uses the servers, even if none of its fixtures needs the database.
@@ -150,13 +152,6 @@ def skip_post_migrate_handlers(django_db_setup: Any) -> None:
     post_migrate.disconnect(create_contenttypes)
 
 
-@pytest.fixture(autouse=True)
-def separate_cache(settings: Any) -> None:
-    """Give each test its own cache keys: test processes share a cache server, and their rows have equal ids."""
-    prefix = settings.PANEL_PREFIX = uuid4().hex
-    settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
-
-
 @pytest.fixture(autouse=True, scope="session")
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give each test process a VAR_DIR of its own."""
@@ -165,42 +160,38 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_mark(own_folder: None) -> None:
-    """Begin each test without a mark of what was sent last: each has a database of its own."""
+def fresh_process(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test as a process that knows nothing of earlier tests. One fixture: each costs time in every test."""
+    use_own_cache_keys()
+    # No mark of what was sent last: each test has a database of its own.
     (settings.VAR_DIR / storage.FILE).unlink(missing_ok=True)
     storage._cache_rests_until = guard._noted_at = float("-inf")
-
-
-@pytest.fixture(autouse=True)
-def no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask no provider for its balance before the first order of a test."""
+    # No provider is asked for its balance before the first order of a test.
     monkeypatch.setattr(submit, "is_explained", lambda provider: True)
-
-
-@pytest.fixture(autouse=True)
-def no_known_hosts() -> None:
-    """Begin each test without hosts that answered before: a server may get the port of an earlier test's."""
+    # No host answered before: a server may get the port of an earlier test's.
     CALLS._hosts.clear()
-
-
-@pytest.fixture(autouse=True)
-def no_kept_answers(own_folder: None) -> None:
-    """Begin each test without answers that an earlier one left on disk."""
+    # No answers are left on disk.
     if answers_folder().exists():
         shutil.rmtree(answers_folder())
-
-
-@pytest.fixture(autouse=True)
-def no_stored_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each setting is at its default, or as the test says by `settings`, and no query is made for them.
-
-    Tests of the reading itself begin with `stored._current` at None.
-    """
+    # Each setting is at its default, or as the test says by `settings`, and no query is made for them. Tests of the
+    # reading itself begin with `stored._current` at None.
     monkeypatch.setattr(stored, "_current", stored.Snapshot({}, math.inf))
+    use_steady_clock(monkeypatch)
 
 
-@pytest.fixture(autouse=True)
-def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_own_cache_keys() -> None:
+    """Give the test its own cache keys: test processes share a cache server, and their rows have equal ids.
+
+    Set directly: `override_settings` would call some twenty receivers for each test.
+    """
+    prefix = settings.PANEL_PREFIX = uuid4().hex
+    for options in settings.CACHES.values():
+        options["KEY_PREFIX"] = prefix
+    # Each thread makes its caches anew.
+    caches._connections = Local(caches.thread_critical)
+
+
+def use_steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database's clock is this machine's, which never jumped, and no query is made for it.
 
     Tests of the measuring begin with `clock._last` at `clock._NOTHING`; tests of jumps use `real_running`.
@@ -214,7 +205,7 @@ def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def real_running(steady_clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def real_running(fresh_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines count the time seen running, as in production."""
     monkeypatch.setattr(running, "met_by", MET_BY)
     monkeypatch.setattr(timeouts, "watch_clock", WATCH_CLOCK)
