@@ -13,9 +13,17 @@ from django.utils import timezone
 
 from orders.dispatch.submit import submit_due_orders
 from orders.models import Order
+from orders.reconcile import match, worker
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import create_known_orders, fresh
+
+
+@pytest.fixture(autouse=True)
+def narrow_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search asks for 200 ids instead of 2,000, in two calls instead of twenty."""
+    for module in (match, worker):
+        monkeypatch.setattr(module, "MAX_WIDTH", 200)
 
 
 @contextmanager

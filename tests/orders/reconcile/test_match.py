@@ -16,6 +16,11 @@ from tests import make
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def narrow_windows() -> None:
+    """The windows here have the width of the product."""
+
+
 def candidate(order_id: int = 1, *, quantity: int = 1_000, cost: int = 2_000_000, minute: int = 0) -> Candidate:
     """By default 1,000 that cost us $2."""
     sold = make.SoldOrder(quantity=quantity, charge=cost * 2, expected_cost=cost)
