@@ -33,6 +33,8 @@ if USES_SQLITE:  # noqa: F405
     # No test loses power: waiting for the disk at each commit would prove nothing.
     _options = DATABASES["default"]["OPTIONS"]  # noqa: F405
     _options["init_command"] = _options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+    # All tests together make some hundred kinds of statements: compile each once.
+    _options["cached_statements"] = 2_000
     # A file, because threads of race tests need their own connections, which memory does not allow. One for each run,
     # so that two runs at the same time stay apart.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
