@@ -44,6 +44,7 @@ def values(model: Any, *columns: str) -> set[Any]:
     return {row[0] if len(row) == 1 else row for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_data_when_filled_then_like_what_the_panel_writes():
     """One test: filling takes seconds, and emptying the tables afterwards does."""

@@ -78,6 +78,7 @@ def test_migrations_when_there_is_data_then_kept_and_guarded(before, wallets):
     assert find_breaches() == []
 
 
+@pytest.mark.slow
 def test_migrations_when_balances_wrong_then_listed_and_unchanged(before, wallets):
     alice, bob, carol = (wallet.pk for wallet in wallets)
     raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {alice}")
@@ -94,6 +95,7 @@ def test_migrations_when_balances_wrong_then_listed_and_unchanged(before, wallet
     assert append_only.installed(connection)
 
 
+@pytest.mark.slow
 def test_migrations_when_many_balances_wrong_then_twenty_listed(before):
     for number in range(23):
         customer = make.customer(f"c{number}@example.org")
