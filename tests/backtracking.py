@@ -15,7 +15,7 @@ from typing import Any
 from re import _compiler, _constants, _parser  # isort: skip
 
 # A matcher that needs more is far from linear, and would make the tests slow.
-MAX_STEPS = 400_000
+MAX_STEPS = 100_000
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 _CHARACTERS = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
 # Characters that patterns often distinguish.
