@@ -461,7 +461,7 @@ def test_orders_when_all_happens_at_once_then_invariants_hold(story):
         # The gate plays the same stories each time; a longer run looks for new ones.
         Orders if EXAMPLES else seed(story)(Orders),
         settings=settings(
-            max_examples=EXAMPLES or 8,
+            max_examples=EXAMPLES or 5,
             stateful_step_count=30,
             # A red gate shows the story as it was played; the shortest one that fails takes minutes to find.
             phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
