@@ -76,35 +76,38 @@ def test_dialect_when_nothing_is_entered_then_nothing_is_stored(staff_client, pr
     assert saved(staff_client, provider, name="Renamed") is None
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "words"),
-    [
-        ("names", "link", "write it as link = url"),
-        ("names", "url = link", "no parameter of the standard"),
-        ("names", "link = quantity", "both be"),
-        ("names", "link = a\nlink = b", "there twice"),
-        ("names", "link = <b>", "letters, digits"),
-        ("names", "x" * 5_000, "at most"),
-        ("key_header", "Host", "sets it itself"),
-        ("key_header", "X-Api-Key: 0123456789abcdef", "The key is added"),
-        ("get_actions", ["add"], "not one of the available choices"),
-        ("addresses", "status", "write it as status = /api/status"),
-        ("addresses", "pay = /x", "no action"),
-        ("addresses", "status = x", "a path such as"),
-        ("requests_a_minute", "0", "Enter 1 to 6,000"),
-        ("requests_a_minute", "many", "whole number"),
-        ("connect_timeout", "99", "Enter 1 to 60 seconds"),
-        ("read_timeout", "1", "Enter 5 to 55 seconds"),
-        ("add_timeout", "30", "already"),
-        ("add_timeout", "89", "at most 88 seconds"),
-        ("status_codes", "3 = ready", "is no status. Use one of: Pending"),
-        ("status_codes", "three = Completed", "no number"),
-    ],
-)
-def test_setting_when_wrong_then_clear_error_at_its_field(staff_client, provider, field, value, words):
-    found = errors(staff_client, provider, **{f"dialect_{field}": value})
-    assert list(found) == [f"dialect_{field}"]
-    assert words in found[f"dialect_{field}"][0]
+WRONG = [
+    ("names", "link", "write it as link = url"),
+    ("names", "url = link", "no parameter of the standard"),
+    ("names", "link = quantity", "both be"),
+    ("names", "link = a\nlink = b", "there twice"),
+    ("names", "link = <b>", "letters, digits"),
+    ("names", "x" * 5_000, "at most"),
+    ("key_header", "Host", "sets it itself"),
+    ("key_header", "X-Api-Key: 0123456789abcdef", "The key is added"),
+    ("get_actions", ["add"], "not one of the available choices"),
+    ("addresses", "status", "write it as status = /api/status"),
+    ("addresses", "pay = /x", "no action"),
+    ("addresses", "status = x", "a path such as"),
+    ("requests_a_minute", "0", "Enter 1 to 6,000"),
+    ("requests_a_minute", "many", "whole number"),
+    ("connect_timeout", "99", "Enter 1 to 60 seconds"),
+    ("read_timeout", "1", "Enter 5 to 55 seconds"),
+    ("add_timeout", "30", "already"),
+    ("add_timeout", "89", "at most 88 seconds"),
+    ("status_codes", "3 = ready", "is no status. Use one of: Pending"),
+    ("status_codes", "three = Completed", "no number"),
+]
+
+
+def test_setting_when_wrong_then_clear_error_at_its_field(staff_client, provider):
+    form, before = form_of(staff_client, provider), Provider.objects.values().get(pk=provider.pk)
+    for field, value, words in WRONG:
+        response = staff_client.post(page_of(provider), {**form, f"dialect_{field}": value})
+        found = response.context["adminform"].form.errors
+        assert list(found) == [f"dialect_{field}"], value
+        assert words in found[f"dialect_{field}"][0], value
+    assert Provider.objects.values().get(pk=provider.pk) == before
 
 
 def test_address_when_http_then_refused_where_private_is_off(staff_client, provider, settings):
