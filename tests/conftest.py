@@ -26,6 +26,7 @@ from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 
 from billing import append_only
+from catalog.upstream import client
 from orders.dispatch import submit, timeouts
 from orders.dispatch.answer_files import answers_folder
 from orders.marks import guard, storage
@@ -168,6 +169,8 @@ def fresh_process(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     storage._cache_rests_until = guard._noted_at = float("-inf")
     # No provider is asked for its balance before the first order of a test.
     monkeypatch.setattr(submit, "is_explained", lambda provider: True)
+    # A reading call that failed is repeated at once, not after 0.2 and 0.4 seconds.
+    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.001)
     # No host answered before: a server may get the port of an earlier test's.
     CALLS._hosts.clear()
     # No answers are left on disk.
