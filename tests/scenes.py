@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing.models import Entry, Wallet
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
-from orders.dispatch.submit import submit_due_orders
+from orders.dispatch.submit import submit_due_orders, submit_for_provider
 from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, OrderEvent, OrderPoll
 from orders.reconcile.worker import reconcile_due_orders
@@ -126,7 +126,7 @@ def create_known_orders(upstream: SandboxServer, customer: Any, service: Any) ->
     made = []
     for quantity in (40, 50, 60):
         made.append(make.order(customer, service, quantity=quantity))
-        submit_now()
+        submit_for_provider(provider=made[0].provider)
         upstream.skip_order_ids(3)
     assert {fresh(one).submission for one in made} == {Submission.ACCEPTED}
     return made
