@@ -57,6 +57,9 @@ REDIS_SERVER = shutil.which("redis-server")
 # As `use_steady_clock` replaces it.
 MET_BY, WATCH_CLOCK = running.met_by, timeouts.watch_clock
 
+# Folders whose tests open pages.
+PAGES = {"admin", "web"}
+
 # A test with one of these markers uses the servers, even if none of its fixtures needs the database.
 SERVERS = ("processes", "browser", "postgresql", "redis", "proof")
 
@@ -84,6 +87,8 @@ def mark(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.once)
         if item.get_closest_marker("slow") and not on_postgresql:
             item.add_marker(pytest.mark.proof)
+        if PAGES & set(item.nodeid.partition("::")[0].split("/")):
+            item.add_marker(pytest.mark.page)
     if SERVERS_ARE_REQUIRED:
         return
     for item in items:
