@@ -6,8 +6,10 @@ once, from its start, and never backtrack.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, MutableMapping
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +25,9 @@ MAX_DEPTH = 6
 # Items of a logged dict or list, including nested ones.
 MAX_ITEMS = 100
 MAX_BITS = 128
+# Of the secrets that are hidden by their value, those that this process used last. A shorter one may be a word.
+MAX_KNOWN = 300
+MIN_KNOWN_LENGTH = 8
 HIDDEN = "[hidden]"
 CUT = " …"
 
@@ -42,7 +47,25 @@ SECRET_IN_TEXT = re.compile(
 PASSWORD_IN_URL = re.compile(rf"(://[^\s/:@]*+:)[^\s/@]++(?=@|{re.escape(CUT)}(?!.))")
 # Whoever has such a link can set a password or confirm an address.
 LIVE_LINK = re.compile(r"""(/(?:reset/key|confirm-email|invitation)/)[^\s/?#"']++""")
+# A part of a path that looks like a key: long, with letters and digits, and not the name of a file.
+KEY_IN_PATH = re.compile(r"(?<=/)(?=[A-Za-z_~%+=-]*+[0-9])(?=[0-9_~+=-]*+[A-Za-z%])[A-Za-z0-9_~%+=-]{24,}+(?!\.\w)")
 _TRACEBACKS = ("exception", "stack")
+
+# Each known secret with the forms in which it may stand in a text. Replaced as a whole, so that readers need no lock.
+_known: Mapping[str, frozenset[str]] = {}
+_is_adding = threading.Lock()
+
+
+def never_log(secret: str) -> None:
+    """Hide this text in the logs of this process from now on: in a path, in a header, in a traceback, anywhere."""
+    global _known
+    if len(secret) < MIN_KNOWN_LENGTH or secret in _known:
+        return
+    escaped = (json.dumps(secret)[1:-1], repr(secret)[1:-1], repr(secret.encode())[2:-1])
+    forms = frozenset((secret, *escaped, secret.replace("/", "\\/"), secret.replace(" ", "+")))
+    with _is_adding:
+        newest = list(_known.items())[1 - MAX_KNOWN :]
+        _known = {**dict(newest), secret: forms}
 
 
 def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Any:
@@ -65,7 +88,7 @@ def _hidden(name: str, value: Any, depth: int, left: Iterator[int]) -> Any:
     if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= MAX_BITS):
         return value
     # Exceptions, bytes and the like are logged as text: convert them now, so that they are filtered.
-    return _without_secrets(_cut(_text(value)))
+    return _filtered(_text(value))
 
 
 def _nested(value: Any, depth: int, left: Iterator[int]) -> Any:
@@ -77,7 +100,7 @@ def _nested(value: Any, depth: int, left: Iterator[int]) -> Any:
     named = {}
     for (inner, item), _ in zip(value.items(), left, strict=False):
         name = _text(inner)
-        named[_without_secrets(_cut(name))] = _hidden(name, item, depth, left)
+        named[_filtered(name)] = _hidden(name, item, depth, left)
     return named if len(named) == len(value) else {**named, CUT.strip(): CUT.strip()}
 
 
@@ -92,6 +115,31 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + CUT
 
 
+def _filtered(text: str) -> str:
+    # Known secrets first: one that is cut would not be recognized. Well beyond the cut, since encoding makes it longer.
+    return _without_secrets(_cut(_without_known(text[: MAX_TEXT * 10])))
+
+
+def _without_known(text: str) -> str:
+    """Return the text without the known secrets, also where percent-encoding, once or twice, conceals them."""
+    known = _known
+    if not known:
+        return text
+    shown = form = text
+    for _ in range(3):
+        hidden = form
+        for forms in known.values():
+            for one in forms:
+                if one in hidden:
+                    hidden = hidden.replace(one, HIDDEN)
+        if hidden != form:
+            shown = form = hidden
+        if (decoded := unquote(form)) == form:
+            break
+        form = decoded
+    return shown
+
+
 def _without_secrets(text: str) -> str:
     # An address with "%6bey=" means "key="; so does "%256bey=" where a request's address was encoded again.
     once = unquote(text)
@@ -99,16 +147,21 @@ def _without_secrets(text: str) -> str:
     twice = unquote(unquote(text))
     if SECRET_IN_TEXT.search(twice):
         text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", twice)
-    return LIVE_LINK.sub(rf"\1{HIDDEN}", PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text))
+    text = LIVE_LINK.sub(rf"\1{HIDDEN}", PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text))
+    return KEY_IN_PATH.sub(HIDDEN, text)
 
 
 def _traceback(text: str) -> str:
     """Return its first and last lines. Truncate after filtering: a secret may stand on the line after its name."""
     if len(text) > MAX_TRACEBACK:
         half = MAX_TRACEBACK // 2
+        # Known secrets before the cut, where they would not be recognized.
+        first, last = _without_known(text[:MAX_TRACEBACK])[:half], _without_known(text[-MAX_TRACEBACK:])[-half:]
         # First its own secrets. Then its beginning, which may be a secret whose name is cut off.
-        end = _without_secrets(text[-half:].partition("\n")[2])
-        text = f"{text[:half]}{CUT}\nsecret: {end}"
+        end = _without_secrets(last.partition("\n")[2])
+        text = f"{first}{CUT}\nsecret: {end}"
+    else:
+        text = _without_known(text)
     lines = [_cut(line) for line in _without_secrets(text).split("\n")]
     if len(lines) > MAX_LINES:
         first, last = lines[: MAX_LINES // 3], lines[-(MAX_LINES - MAX_LINES // 3) :]

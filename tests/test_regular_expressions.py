@@ -208,6 +208,9 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     ),
     "panel/logging.py: PASSWORD_IN_URL": Untrusted("a path, a header, an error", 100_000, (("", "://a:", ""),)),
     "panel/logging.py: LIVE_LINK": Untrusted("a path, a header, an error", 100_000, (("", "/reset/key/", ""),)),
+    "panel/logging.py: KEY_IN_PATH": Untrusted(
+        "a path, a header, an error", 100_000, (("", "/a", ""), ("/", "a1", ".x"), ("/", "a", "/"), ("", "/1a", ".x"))
+    ),
     "panel/lib/money.py: _TYPED": Untrusted("an amount in a form", 30, (("1", ",111", "x"),)),
 }
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from panel import logging as panel_logging
 from panel.logging import (
     CUT,
+    KEY_IN_PATH,
     MAX_DEPTH,
     MAX_ITEMS,
     MAX_LINES,
@@ -117,7 +118,8 @@ FIRST_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 def first_filter(text: str) -> str:
     if "%" in text and FIRST_IN_TEXT.search(unquote(text)):
         text = unquote(text)
-    return FIRST_IN_URL.sub(r"\1[hidden]", FIRST_IN_TEXT.sub(r"\1[hidden]", text))
+    text = FIRST_IN_URL.sub(r"\1[hidden]", FIRST_IN_TEXT.sub(r"\1[hidden]", text))
+    return KEY_IN_PATH.sub("[hidden]", text)
 
 
 NAMES = ("key", "KEY", "api_key", "api-key", "apikey", "passwd", "Secret", "token", "cookie", "csrf", "csrf_", "csrfx")
