@@ -55,7 +55,7 @@ DEMO = bool(env.str("DEMO_PASSWORD", default=""))
 SECRET_KEY = required("SECRET_KEY", "it signs sessions and forms", when_debugging="insecure-for-debugging-only-" * 3)
 FIELD_ENCRYPTION_KEYS = required(
     "FIELD_ENCRYPTION_KEYS",
-    "it encrypts the providers' API keys (Fernet keys, newest first, commas between)",
+    "it encrypts the providers' API keys and second factors (Fernet keys, newest first, commas between)",
     when_debugging="ZGVidWdnaW5nLW9ubHktbm90LWEtcmVhbC1zZWNyZXQ=",
 ).split(",")
 
@@ -298,6 +298,8 @@ ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 # What the owner may change while the panel runs.
 ALLAUTH_SETTING_GETTER = "panel.site.allauth.setting"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "panel.accounts.mfa.MFAAdapter"
+MFA_FORMS = {"activate_totp": "panel.accounts.mfa.ActivateTOTPForm"}
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10

@@ -27,7 +27,10 @@ def test_what_can_go_wrong_when_read_then_names_each_once(kind):
     assert {name: found[name] for name in names} == dict.fromkeys(names, 1)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/providers.md", "docs/restore.md", "docs/what-can-go-wrong.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "docs/providers.md", "docs/restore.md", "docs/rotate-keys.md", "docs/what-can-go-wrong.md"],
+)
 def test_links_when_to_files_and_sections_then_these_exist(document):
     path = ROOT / document
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):

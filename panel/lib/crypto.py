@@ -1,7 +1,7 @@
 """Encryption of stored secrets, with keys that can be rotated.
 
-`FIELD_ENCRYPTION_KEYS` lists Fernet keys, newest first: the first encrypts, all decrypt. What was encrypted or decrypted
-here is hidden in the logs of the process, wherever it appears.
+`FIELD_ENCRYPTION_KEYS` lists Fernet keys, newest first: the first encrypts, all decrypt. What a process encrypts or
+decrypts is hidden in its logs, wherever it appears.
 """
 
 from __future__ import annotations

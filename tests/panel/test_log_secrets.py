@@ -71,7 +71,7 @@ def test_known_secret_when_the_cut_goes_through_it_then_hidden(at):
 
 def test_known_secret_when_a_long_traceback_is_cut_through_it_then_hidden():
     never_log(PLAIN)
-    for offset in range(0, 2 * len(PLAIN)):
+    for offset in range(2 * len(PLAIN)):
         text = "y\n" * (MAX_TRACEBACK // 4 - 4) + "z" * offset + PLAIN + "\ny" * MAX_TRACEBACK + PLAIN
         assert PLAIN[:4] not in shown(text, name="exception") and PLAIN[-4:] not in shown(text, name="exception")
 

@@ -46,9 +46,9 @@ class Command(BaseCommand):
             f"{counts.get('billing_entry', 0):,} entries.\n"
             f"Receipts: {len(receipts):,} files, {filesizeformat(sum(one.size for one in receipts))}.\n"
             "Not included: the .env, or whatever sets the environment. Keep a copy of it in another place than the "
-            "backups. Without its FIELD_ENCRYPTION_KEYS the providers' API keys cannot be read, and without its "
-            "SECRET_KEY everybody is signed out. Also not included: the cache, static files, and the mark of what was "
-            "sent last, which must never be restored."
+            "backups. Without its FIELD_ENCRYPTION_KEYS the providers' API keys and second factors cannot be read, and "
+            "without its SECRET_KEY everybody is signed out. Also not included: the cache, static files, and the mark "
+            "of what was sent last, which must never be restored."
         )
         for folder in made.removed:
             self.stdout.write(f"Removed {folder.name}.")

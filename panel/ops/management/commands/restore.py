@@ -39,8 +39,9 @@ class Command(BaseCommand):
             if lacks_keys(manifest):
                 self.stdout.write(
                     self.style.WARNING(
-                        "FIELD_ENCRYPTION_KEYS has not the key of the backup: the providers' API keys will not be "
-                        "readable. Add the key, or enter the API keys again afterwards."
+                        "FIELD_ENCRYPTION_KEYS has not the key of the backup: the providers' API keys and second "
+                        "factors will not be readable. Add the key, or enter the API keys again afterwards and delete "
+                        "the second factors."
                     )
                 )
             replace = options["yes_replace"] or (self._typed_name() if options["replace"] else "")
