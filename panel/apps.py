@@ -7,4 +7,4 @@ class PanelConfig(AppConfig):
     name = "panel"
 
     def ready(self) -> None:
-        from panel import checks  # noqa: F401  (registers the checks)
+        from panel import checks, deploy_checks  # noqa: F401  (registers the checks)

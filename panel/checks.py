@@ -1,4 +1,7 @@
-"""System checks of the settings that only the environment has. Those of the admin: `panel.site.checks`."""
+"""System checks of the settings that only the environment has. Those of the admin: `panel.site.checks`.
+
+Those of `check --deploy`: `panel.deploy_checks`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.cache import caches
-from django.core.checks import Error, Tags, Warning, register, run_checks
+from django.core.checks import Error, Tags, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
@@ -45,7 +48,7 @@ def check_prefix(**_: Any) -> list[Error]:
 
 @register(Tags.security)
 def check_encryption_keys(**_: Any) -> list[Error]:
-    """Report malformed keys: with one, providers' API keys can be neither stored nor read."""
+    """Report malformed keys: with one, secrets can be neither stored nor read."""
     for key in settings.FIELD_ENCRYPTION_KEYS:
         try:
             Fernet(key.strip())
@@ -83,18 +86,3 @@ def check_site_url(**_: Any) -> list[Error]:
     if parts.scheme in ("http", "https") and parts.hostname:
         return []
     return [Error("SITE_URL must be a full address such as https://panel.example.com.", id="panel.E007")]
-
-
-@register(deploy=True)
-def check_shared_cache(**_: Any) -> list[Warning]:
-    """Warn about a cache per process: rate limits count in the cache, so each process would allow the full rate."""
-    backend = settings.CACHES["default"]["BACKEND"]
-    if "locmem" in backend and not settings.USES_SQLITE:
-        return [
-            Warning(
-                "The cache is private to each process, so rate limits are not shared.",
-                hint="Set CACHE_URL, for example rediscache://127.0.0.1:6379/1.",
-                id="panel.W001",
-            )
-        ]
-    return []

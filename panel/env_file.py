@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 
 CONTENT = """\
 # Written by `python -m panel.env_file`. Keep it out of version control; .env.example explains each line.
+# A server needs more: `manage.py check --deploy` names what is missing.
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEYS={encryption_key}
 """

@@ -85,13 +85,18 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = SECURE
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
-SECURE_HSTS_PRELOAD = SECURE
+# Off unless asked for: both reach beyond this panel, to every host below the domain, and preloading cannot be undone
+# for months. So their absence is no warning of `check --deploy`.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if env.bool("BEHIND_PROXY", default=False):
+# None: not decided, as without a proxy. `check --deploy` asks for a decision.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=None)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-TRUSTED_PROXY_COUNT = 1 if env.bool("BEHIND_PROXY", default=False) else 0
+TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 
 PANEL_CURRENCY = env.str("PANEL_CURRENCY", default="USD")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

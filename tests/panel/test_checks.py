@@ -46,19 +46,6 @@ def test_checks_when_a_setting_is_malformed_then_error(settings, name, value, ex
     assert expected in ids()
 
 
-def test_checks_when_caches_are_private_in_production_then_warning(settings):
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-
-    def deploy():
-        return {problem.id for problem in run_checks(include_deployment_checks=True)}
-
-    settings.USES_SQLITE = False
-    assert "panel.W001" in deploy()
-    assert "panel.W001" not in ids()
-    settings.USES_SQLITE = True
-    assert "panel.W001" not in deploy()
-
-
 @pytest.mark.parametrize(("version", "missing"), [((3, 32, 3), True), ((3, 33, 0), False), ((3, 45, 1), False)])
 def test_checks_when_sqlite_is_too_old_to_poll_orders_then_error(settings, monkeypatch, version, missing):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
