@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test proof bench chaos lint clean
+.PHONY: demo test proof bench chaos lint lock audit licences clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m panel.env_file --demo
@@ -29,17 +29,32 @@ lint: $(VENV)/.development
 	@$(BIN)/mypy .
 	@$(BIN)/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
 
+# All within the bounds of the .in files, or one package: make lock ONLY=django
+lock: $(VENV)/.development
+	@for name in requirements requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--custom-compile-command "make lock" $(if $(ONLY),--upgrade-package $(ONLY),--upgrade) \
+			--output-file $$name.txt $$name.in || exit 1; \
+	done
+	@$(MAKE) --no-print-directory licences
+
+audit: $(VENV)/.development
+	@$(BIN)/python -m tests.supply.audit
+
+licences: $(VENV)/.development
+	@$(BIN)/python -m tests.supply.licences
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: $(VENV)/bin/python requirements.txt
 	@echo "Installing what requirements.txt lists into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 clean:
