@@ -156,10 +156,10 @@ def _traceback(text: str) -> str:
     if len(text) > MAX_TRACEBACK:
         half = MAX_TRACEBACK // 2
         # Known secrets before the cut, where they would not be recognized.
-        first, last = _without_known(text[:MAX_TRACEBACK])[:half], _without_known(text[-MAX_TRACEBACK:])[-half:]
+        begin, end = _without_known(text[:MAX_TRACEBACK])[:half], _without_known(text[-MAX_TRACEBACK:])[-half:]
         # First its own secrets. Then its beginning, which may be a secret whose name is cut off.
-        end = _without_secrets(last.partition("\n")[2])
-        text = f"{first}{CUT}\nsecret: {end}"
+        end = _without_secrets(end.partition("\n")[2])
+        text = f"{begin}{CUT}\nsecret: {end}"
     else:
         text = _without_known(text)
     lines = [_cut(line) for line in _without_secrets(text).split("\n")]

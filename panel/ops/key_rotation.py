@@ -57,7 +57,7 @@ class Count:
 
 
 def _apply_to_factor(data: dict[str, Any], change: Change) -> dict[str, Any]:
-    changed = {name: change(data[name]) for name in ("secret", "seed") if name in data}
+    changed: dict[str, Any] = {name: change(data[name]) for name in ("secret", "seed") if name in data}
     if "migrated_codes" in data:
         changed["migrated_codes"] = [change(code) for code in data["migrated_codes"]]
     return {**data, **changed}

@@ -71,9 +71,10 @@ def test_known_secret_when_the_cut_goes_through_it_then_hidden(at):
 
 def test_known_secret_when_a_long_traceback_is_cut_through_it_then_hidden():
     never_log(PLAIN)
-    for offset in range(2 * len(PLAIN)):
+    for offset in range(0, 2 * len(PLAIN), 4):
         text = "y\n" * (MAX_TRACEBACK // 4 - 4) + "z" * offset + PLAIN + "\ny" * MAX_TRACEBACK + PLAIN
-        assert PLAIN[:4] not in shown(text, name="exception") and PLAIN[-4:] not in shown(text, name="exception")
+        found = shown(text, name="exception")
+        assert PLAIN[:4] not in found and PLAIN[-4:] not in found
 
 
 def test_known_secrets_when_too_many_or_short_then_bounded():
