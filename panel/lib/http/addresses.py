@@ -6,6 +6,8 @@ import ipaddress
 
 # Networks whose addresses contain an IPv4 address: that one answers, so that one is checked.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Not the internet either, though some versions of `ipaddress` call them global: 6to4 relays, and documentation.
+_ALSO_RESERVED = (ipaddress.ip_network("192.88.99.0/24"), ipaddress.ip_network("3fff::/20"))
 
 
 def is_public(text: str) -> bool:
@@ -38,4 +40,5 @@ def _is_global(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         or address.is_multicast
         or address.is_reserved
         or address.is_unspecified
+        or any(address in network for network in _ALSO_RESERVED)
     )
