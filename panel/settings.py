@@ -74,6 +74,7 @@ PANEL_PREFIX = _prefix or f"panel-{sha256(f'{SECRET_KEY} {SITE_URL.lower()}'.enc
 # Cookies ignore ports: panels at two ports of one host would end each other's sessions. Elsewhere the names stay, so
 # that no session ends.
 _cookie_suffix = f"-{PANEL_PREFIX}" if _prefix or re.search(r":\d+$", _site.netloc) else ""
+SESSION_ENGINE = "panel.accounts.sessions"
 SESSION_COOKIE_NAME = f"sessionid{_cookie_suffix}"
 CSRF_COOKIE_NAME = f"csrftoken{_cookie_suffix}"
 LANGUAGE_COOKIE_NAME = f"django_language{_cookie_suffix}"

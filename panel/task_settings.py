@@ -70,7 +70,6 @@ INTERVALS = {
     "panel.ops.tasks.check_ledger": 3600.0,
     "panel.ops.tasks.check_settings": 60.0,
     "panel.ops.tasks.prune": 3600.0,
-    "panel.ops.tasks.clear_sessions": 24 * 3600.0,
 }
 # Beat ticks at least so often, in seconds. Whether a round is due is in the database, which no restart forgets.
 MAX_TICK = 60.0

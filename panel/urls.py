@@ -1,7 +1,10 @@
 """The site's addresses."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.recovery_codes.views import generate_recovery_codes
+from allauth.mfa.totp.views import activate_totp
 from django.contrib import admin
+from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect
 from django.urls import include, path, re_path
 
@@ -38,6 +41,13 @@ urlpatterns = [
     path("account/invitation/", invitation_accept, name="invitation_accept"),
     path("account/invitation/<str:token>/", invitation, name="invitation"),
     path("account/email/", AddressView.as_view(), name="account_email"),
+    # Before allauth's own: for a visitor, these would store the whole POST in a session.
+    path("account/2fa/totp/activate/", login_required(activate_totp), name="mfa_activate_totp"),
+    path(
+        "account/2fa/recovery-codes/generate/",
+        login_required(generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
+    ),
     path("account/", include("allauth.urls")),
     path("api/", api_docs, name="api_docs"),
     path("api/try/", api_try, name="api_try"),

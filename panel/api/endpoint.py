@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from billing.wallets import spendable
+from panel.accounts.client_address import client_address
 from panel.accounts.models import ApiKey, User
 from panel.api.add import add_order
 from panel.api.cancel_refill import cancel, refill
@@ -62,7 +61,7 @@ def api_v2(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest) -> HttpResponse:
-    address = _address(request)
+    address = client_address(request)
     count_address(address)
     params = read_params(request)
     # Nothing holds the secret from here on.
@@ -122,11 +121,3 @@ def _as_response(request: HttpRequest, value: object) -> HttpResponse:
         return value.response(request)
     # Lists too: with a JSON content type, scripts of other sites cannot read them.
     return JsonResponse(value, safe=False)
-
-
-def _address(request: HttpRequest) -> str | None:
-    """Return the client's address as the sign-in page sees it, also behind a proxy; None on a Unix socket."""
-    try:
-        return str(get_adapter().get_client_ip(request))
-    except PermissionDenied:
-        return None

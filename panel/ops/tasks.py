@@ -1,7 +1,5 @@
 """Celery tasks of operations."""
 
-from django.core.management import call_command
-
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 from panel.ops.invariants import prove_books
@@ -21,12 +19,6 @@ def check_settings() -> None:
     """Alert on stored settings that this version refuses, and on another panel with the same prefix."""
     watch_settings()
     watch_neighbours()
-
-
-@periodic
-def clear_sessions() -> None:
-    """Delete expired sessions; nothing else does."""
-    call_command("clearsessions")
 
 
 @periodic

@@ -1,7 +1,8 @@
 """Drafts: what was typed when the session had ended, kept for the same customer to sign in again.
 
-Forms carry a signature of their customer. Without it nothing is kept, or visitors could fill the database. Another
-customer who signs in with the same browser does not get the draft.
+Forms carry a signature of their customer. Without it nothing is kept, or visitors could fill the database; with it only
+so many, as whoever has an account has a signature. Another customer who signs in with the same browser does not get the
+draft.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from typing import Any
 from django.core import signing
 from django.http import HttpRequest
 
+from panel.accounts.client_address import client_address
+from panel.lib.request_counts import counted_address, seconds_to_wait
+
 SECONDS = 3600
+# Drafts of visitors that are kept in an hour, for each customer and from each address.
+MAX_OF_CUSTOMER, MAX_FROM_ADDRESS = 20, 60
 # A form opened longer ago than this keeps no draft.
 OPEN_FOR = 14 * 24 * 3600
 _signer = signing.TimestampSigner(salt="orders.kept")
@@ -24,8 +30,16 @@ def owner_of(request: HttpRequest) -> str:
 
 
 def keep(request: HttpRequest, name: str, typed: object) -> bool:
-    """Keep `typed` for the signed-in customer, else for the customer of the form; return False without either."""
-    owner = str(request.user.pk) if request.user.is_authenticated else _signed_owner(request)
+    """Keep `typed` for the signed-in customer, else for the customer of the form.
+
+    Return False without either, and if too many were kept for the customer of the form in this hour.
+    """
+    if request.user.is_authenticated:
+        owner = str(request.user.pk)
+    else:
+        owner = _signed_owner(request)
+        if owner and _are_too_many(request, owner):
+            return False
     if owner:
         request.session[name] = {"owner": owner, "at": int(time()), "typed": typed}
     return bool(owner)
@@ -42,6 +56,12 @@ def kept(request: HttpRequest, name: str) -> Any:
 def drop(request: HttpRequest, name: str) -> None:
     """Delete the draft."""
     request.session.pop(name, None)
+
+
+def _are_too_many(request: HttpRequest, owner: str) -> bool:
+    address = counted_address(client_address(request))
+    limits = {f"drafts-of:{owner}": MAX_OF_CUSTOMER, f"drafts-from:{address}": MAX_FROM_ADDRESS}
+    return any(seconds_to_wait(name=name, most=most, window=3600) for name, most in limits.items())
 
 
 def _signed_owner(request: HttpRequest) -> str:

@@ -1,10 +1,11 @@
-"""Pruning rows that are of no use once they are old: import runs, resolved alerts and counters of past days."""
+"""Pruning rows that are of no use once they are old: import runs, resolved alerts, counters of past days, sessions."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
@@ -39,6 +40,11 @@ def prune_alerts() -> int | None:
 def prune_spending() -> int | None:
     """Delete a batch of past days' counters under daily limits. Return how many, or None if none is left."""
     return _delete_batch(DailySpending.objects.filter(day__lt=timezone.localdate() - timedelta(days=SPENDING_DAYS)))
+
+
+def prune_sessions() -> int | None:
+    """Delete a batch of sessions that ended. Return how many, or None if none is left."""
+    return _delete_batch(Session.objects.filter(expire_date__lt=timezone.now()))
 
 
 def _before(days: int) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from panel.ops.pruning.ended_orders import prune_answers, prune_events
-from panel.ops.pruning.old_rows import prune_alerts, prune_imports, prune_spending
+from panel.ops.pruning.old_rows import prune_alerts, prune_imports, prune_sessions, prune_spending
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +25,7 @@ STEPS: tuple[Callable[[], int | None], ...] = (
     prune_alerts,
     prune_imports,
     prune_spending,
+    prune_sessions,
     prune_answers,
     prune_events,
 )

@@ -221,7 +221,7 @@ def test_cache_when_down_then_orders_go_through_with_a_warning(settings, monkeyp
         monkeypatch.setattr(type(caches["default"]), "incr", lambda *args, **kwargs: None)
     warnings = []
     log = SimpleNamespace(warning=lambda event, **values: warnings.append(event))
-    monkeypatch.setattr("panel.api.rate_limit.log", log)
+    monkeypatch.setattr("panel.lib.request_counts.log", log)
     assert [set(add(key, service)) for _ in range(5)] == [{"order"}] * 5
     assert Counter(warnings) == {"requests not counted": 10}
     assert [row["service"] for row in call_api(key, "services")] == [service.pk]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -313,6 +314,15 @@ def test_spending_when_of_past_days_then_deleted(service):
 
 
 # -- batches -------------------------------------------------------------------------------------------
+
+
+def test_sessions_when_over_then_deleted_in_batches(monkeypatch):
+    monkeypatch.setattr(old_rows, "BATCH", 2)
+    over = timezone.now() - timedelta(seconds=1)
+    Session.objects.bulk_create(Session(session_key=f"over{number}", expire_date=over) for number in range(5))
+    Session.objects.create(session_key="live", expire_date=timezone.now() + timedelta(minutes=1))
+    assert prune() == 5
+    assert Session.objects.get().session_key == "live"
 
 
 def test_batches_when_several_then_each_order_is_pruned_once(customer, service, monkeypatch):
