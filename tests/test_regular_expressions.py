@@ -197,6 +197,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/api/services.py: _QUALITY": Untrusted("a header", MAX_HEADER),
     "panel/api/params.py: _INDEXED": Untrusted("the name of a parameter", MAX_BODY),
     "panel/api/params.py: _DECIMAL": Untrusted("a parameter", MAX_BODY, (("1.", "0", "x"), ("1", "1", "e"))),
+    "panel/lib/csv_files.py: _SEPARATOR": Untrusted("a cell of a file", validation.MAX_TEXT),
     "panel/lib/csv_files.py: _NUMBER": Untrusted("a cell of a file", validation.MAX_TEXT, (("1.", "1", "x"),)),
     "panel/lib/date_fields.py: _AS_SENT": Untrusted("a date in an address", MAX_HEADER),
     "panel/lib/keyset_pagination.py: _PLACE": Untrusted("a position in an address", MAX_HEADER),

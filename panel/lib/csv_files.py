@@ -1,7 +1,8 @@
 """CSV for spreadsheets, written and read line by line. Pure, except for the response.
 
-Spreadsheets run a cell that begins like a formula, so such a cell gets a leading apostrophe when written, and loses
-it when read.
+Spreadsheets run a cell that begins like a formula, so such a cell gets a leading apostrophe when written, and loses it
+when read. They may split lines at something else than commas, and then a cell begins wherever that stands: what follows
+it gets an apostrophe too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from django.utils.translation import gettext as _
 # Marks the file as UTF-8 for spreadsheets.
 BOM = "\ufeff"
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "'")  # noqa: RUF001
+# Where spreadsheets offer to split lines, or lines end.
+_SEPARATOR = re.compile(r"([;,:|\t\r\n ])")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
@@ -27,8 +30,34 @@ class NotCSV(ValueError):
 
 
 def guarded(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula. Numbers stay numbers."""
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) and not _NUMBER.fullmatch(text) else text
+    """Return a cell no part of which a spreadsheet takes for a formula, wherever it splits. Numbers stay numbers."""
+    if _NUMBER.fullmatch(text):
+        return text
+    parts = _SEPARATOR.split(text)
+    for place in range(2, len(parts), 2):
+        if _may_run(parts[place], after=parts[place - 1]):
+            parts[place] = f"'{parts[place]}"
+    whole = "".join(parts)
+    return f"'{whole}" if whole.lstrip('"').startswith(_STARTS_A_FORMULA) else whole
+
+
+def unguarded(cell: str) -> str:
+    """Return the text of a cell that `guarded` returned. Other cells lose an apostrophe at most where it adds one."""
+    parts = _SEPARATOR.split(cell.removeprefix("'"))
+    for place in range(2, len(parts), 2):
+        part = parts[place].removeprefix("'")
+        if part != parts[place] and _may_run(part, after=parts[place - 1]):
+            parts[place] = part
+    return "".join(parts)
+
+
+def _may_run(part: str, *, after: str) -> bool:
+    """Return True if a spreadsheet that splits before `part` may run it. `after` is the separator before it."""
+    bare = part.lstrip('"')
+    if not bare.startswith(_STARTS_A_FORMULA):
+        return False
+    # Words have spaces before signs: “5 - 10” and “up to -5” stay as they are.
+    return after != " " or bare.startswith("'") or (len(bare) > 1 and not _NUMBER.fullmatch(bare))
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -65,7 +94,7 @@ def rows_of(text: str, *, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     begins = 1
     try:
         for cells in reader:
-            row = [cell.strip().removeprefix("'") for cell in cells]
+            row = [unguarded(cell.strip()) for cell in cells]
             if any(row):
                 yield begins, row
             begins = reader.line_num + 1

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from itertools import chain
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.models import PriceChange, Service
 from catalog.prices.csv_format import COLUMNS, FileRefused, read_rows
 from catalog.prices.csv_import import edits_of_file, write_services
 from panel.accounts.models import User
-from panel.lib.csv_files import BOM, as_csv, decoded, guarded, rows_of
+from panel.lib.csv_files import BOM, as_csv, decoded, guarded, rows_of, unguarded
 from tests import make
 from tests.scenes import statements
 
@@ -44,6 +48,31 @@ def test_cell_when_written_and_read_again_then_the_same(text):
     [_, (line, cells)] = rows_of(decoded(file), delimiter=",")
     assert (line, cells) == (2, ["7", text])
     assert not guarded(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+SPLIT_INSIDE = (
+    *("a;=cmd()", "a\t=cmd()", "a|=cmd()", "a\n=cmd()", "a\r\n=cmd()", "a,=cmd()", "a:=cmd()", "a =cmd()"),
+    *('a;"=cmd()"', 'a;""=cmd()', "a;+1+cmd|' /C calc'!A0", "a;-2+3", "a;@SUM(A1)", "a;＝cmd()", "a;b;=cmd()"),  # noqa: RUF001
+    *("a;\t=cmd()", "a; =cmd()", "=a;=b", "'a;'=b", "a;''=b", "a '=b", "a;'b", "line\n- item", "a -2+cmd|x!A0"),
+    *('"=cmd()', "5;-5", "up to -5 - 10 + 3", "https://t.me/a?b=c;d=@e", "it's 'so'", "a;-5 cmd|x"),
+)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *SPLIT_INSIDE])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", ":", " "])
+def test_cell_when_split_at_any_separator_then_no_formula_begins(text, separator):
+    file = "".join(as_csv(("id", "name", "more"), [("7", text, text)])).removeprefix(BOM)
+    for cell in chain.from_iterable(csv.reader(io.StringIO(file, newline=""), delimiter=separator)):
+        is_sign = separator == " " and len(cell) == 1  # A sign alone is text.
+        is_number = re.fullmatch(r"-?[0-9]+", cell)
+        assert is_sign or is_number or not cell.lstrip('"\t\r').startswith(("=", "+", "-", "@", "＝")), cell  # noqa: RUF001
+    [_, (_, cells)] = rows_of(file, delimiter=",")
+    assert cells == ["7", text, text]
+
+
+@given(st.text("=-'\"; \t\n|a5@"))
+def test_text_when_guarded_and_back_then_the_same(text):
+    assert unguarded(guarded(text)) == text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
