@@ -11,11 +11,14 @@ from urllib.parse import quote
 
 import pytest
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 from billing.models import Deposit
 from orders.models import DripFeed, Order
+from orders.states import ReviewReason, Submission
 from panel.accounts.models import ApiKey, User
+from tests import make
 from tests.browser.conftest import DESKTOP
 from tests.browser.foreign_texts import FOREIGN, OURS, PAYLOADS, columns, fill
 from tests.browser.test_pages import sign_in
@@ -145,11 +148,18 @@ def test_admin_when_every_text_is_hostile_then_nothing_runs(
     watched: Callable[[], Watched],
     settings: Any,
 ) -> None:
+    doubt = make.order(shop["accounts.User"], shop["catalog.Service"])
+    now = timezone.now()
+    review = {"review_reason": ReviewReason.DOUBT, "review_since": now}
+    Order.objects.filter(pk=doubt.pk).update(
+        submission=Submission.IN_DOUBT, doubt_until=now, next_action_at=None, **review
+    )
     assert len(fill()) > 45
     settings.PANEL_NAME = PAYLOADS[2]
     addresses = {
         "index": reverse("admin:index"),
         "settings": reverse("settings"),
+        "a doubt": reverse("admin:orders_order_decide", args=[doubt.pk]),
         **{name: address for name, address in admin_pages(shop).items() if which == "every page" or is_needed(name)},
     }
     assert set(addresses) >= OWN_TEMPLATES
