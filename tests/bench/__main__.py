@@ -16,7 +16,7 @@ import sys
 from tests.bench.environment import databases
 from tests.bench.processes import OVER, run_alone
 
-BENCHES = ("submission", "sending", "polling", "catalog_sync", "pages", "served")
+BENCHES = ("submission", "sending", "polling", "catalog_sync", "pages", "served", "dearest")
 # Keeps what it writes.
 DATA = "data"
 
@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
         action="store_true",
         help="measure in the database of DATABASE_URL itself, which `data` filled and whose name holds “bench”",
     )
-    served = parser.add_argument_group("served")
+    served = parser.add_argument_group("served and dearest")
     served.add_argument("--listed", type=int, default=10_000, help="how many services are on sale (10000)")
     served.add_argument("--connections", type=_wholes, default=[1, 8, 32], help="how many ask at once (1,8,32)")
     served.add_argument("--served-rounds", type=int, default=2, help="rounds, which are counted together (2)")

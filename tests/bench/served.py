@@ -120,7 +120,7 @@ class _Shop:
     """Customers with API keys, and their calls. `statements`: how many each action runs when the caches are filled."""
 
     def __init__(self, listed: int) -> None:
-        service = _create_services(listed)
+        service = create_services(listed)
         customers = [make.customer(f"c{place}@example.org", funds="1000000") for place in range(CUSTOMERS)]
         # Not one of those who order, so that the answers to this customer do not change.
         reader = make.customer("reader@example.org", funds="1000000")
@@ -162,7 +162,7 @@ class _Shop:
             raise Wrong("orders or services are missing")
 
 
-def _create_services(count: int) -> Service:
+def create_services(count: int) -> Service:
     """Create `count` services on sale and return the first."""
     provider: Provider = make.provider()
     category = Category.objects.create(name="Social")

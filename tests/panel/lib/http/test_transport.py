@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,7 +18,7 @@ from panel.lib.http.addresses import is_public
 from panel.lib.http.connections import MeasuredHTTP
 from panel.lib.http.exchange import Answer, Exchange, Phase, Request, Stopped
 from panel.lib.http.transport import send_form
-from tests.catalog.upstream.fault_server import FaultServer, answer, reset
+from tests.catalog.upstream.fault_server import FaultServer, answer, http, raw_bytes, reset
 
 FORM = b"key=secret&action=balance"
 
@@ -61,6 +63,23 @@ def test_post_when_sent_then_it_has_these_headers_and_no_others(server):
         ]
     )
     assert server.whole[-1].endswith(FORM)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_answer_when_a_bomb_is_packed_several_times_then_little_memory(server, times):
+    """Unpacked it has 64 MB; one piece of it that was unpacked at once would have as many."""
+    packed = b" " * 64_000_000
+    for _ in range(times):
+        packed = gzip.compress(packed)
+    server.behaviour = raw_bytes(http(packed, headers=f"Content-Encoding: {', '.join(['gzip'] * times)}\r\n"))
+    tracemalloc.start()
+    try:
+        answer = posted(server, max_body=100_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert answer.failure == "the answer is longer than 100000 bytes"
+    assert peak < 8_000_000
 
 
 @pytest.mark.parametrize("path", ["/%7Eshop/api", "/api/v2/?a=%2F&b=c+d", "/api;v=2/x.php?key=%C3%A9", "//api"])
