@@ -200,7 +200,7 @@ def _of_keys(secret: str, service: Service, orders: list[int]) -> dict[str, _Ask
     return {
         "key: services": call(action="services"),
         "key: status of 100": call(action="status", orders=many),
-        "key: status of 100 written 25,000 times": call(action="status", orders=",".join([many] * 1_000)[:body]),
+        "key: status of 100, each written many times": call(action="status", orders=",".join([many] * 1_000)[:body]),
         "key: status, JSON list of 300,000": _post(client, API, listed, kind="application/json"),
         "key: refills of 100": call(action="refill", orders=many),
         "key: cancels of 100": call(action="cancel", orders=many),
