@@ -79,6 +79,8 @@ SESSION_COOKIE_NAME = f"sessionid{_cookie_suffix}"
 CSRF_COOKIE_NAME = f"csrftoken{_cookie_suffix}"
 LANGUAGE_COOKIE_NAME = f"django_language{_cookie_suffix}"
 MESSAGE_COOKIE_NAME = f"messages{_cookie_suffix}"
+# One for each account that signed in with the browser: the account's number follows.
+DEVICE_COOKIE_NAME = f"device{_cookie_suffix}"
 MESSAGE_STORAGE = "panel.message_storage.PanelMessageStorage"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
@@ -170,6 +172,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "django_structlog",
@@ -189,6 +192,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "panel.accounts.sign_in.staff_sessions.StaffSessionMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]
@@ -278,6 +282,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "panel.accounts.passwords.PanelNameValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "order_new"
@@ -300,12 +305,27 @@ ACCOUNT_FORMS = {
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# A new address replaces the one before once it is confirmed.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+# Wrong passwords, see panel/accounts/sign_in/wrong_passwords.py. Others are as in the library.
+ACCOUNT_RATE_LIMITS = {
+    "sign_in_address": "10/m/ip,100/h/ip",
+    "sign_in_pair": "5/5m/key",
+    "sign_in_account": "50/h/key",
+    "sign_in_device": "10/5m/key",
+}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 # What the owner may change while the panel runs.
 ALLAUTH_SETTING_GETTER = "panel.site.allauth.setting"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ADAPTER = "panel.accounts.mfa.MFAAdapter"
-MFA_FORMS = {"activate_totp": "panel.accounts.mfa.ActivateTOTPForm"}
+MFA_FORMS = {
+    "activate_totp": "panel.accounts.mfa.ActivateTOTPForm",
+    "authenticate": "panel.accounts.sign_in.code_forms.AuthenticateForm",
+    "reauthenticate": "panel.accounts.sign_in.code_forms.ReauthenticateForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10

@@ -9,12 +9,20 @@ from django.shortcuts import redirect
 from django.urls import include, path, re_path
 
 from catalog.shop.views import home, service_changes, service_favourite, services
-from panel.accounts.address_views import AddressView
+from panel.accounts.address_views import AddressView, confirm_address
 from panel.accounts.invitation_views import invitation, invitation_accept
+from panel.accounts.sign_in.session_views import sessions
 from panel.accounts.views import account
 from panel.api.docs.views import api_docs, api_try
 from panel.api.endpoint import api_v2
-from panel.api.keys.views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
+from panel.api.keys.views import (
+    api_key_edit,
+    api_key_made,
+    api_key_new,
+    api_key_revoke,
+    api_key_switch_on,
+    api_keys,
+)
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
 from panel.site.views import site_file, theme_css
@@ -38,6 +46,8 @@ urlpatterns = [
     path("account/api/<int:pk>/", api_key_edit, name="api_key_edit"),
     path("account/api/<int:pk>/made/", api_key_made, name="api_key_made"),
     path("account/api/<int:pk>/revoke/", api_key_revoke, name="api_key_revoke"),
+    path("account/api/<int:pk>/on/", api_key_switch_on, name="api_key_switch_on"),
+    path("account/sessions/", sessions, name="usersessions_list"),
     path("account/invitation/", invitation_accept, name="invitation_accept"),
     path("account/invitation/<str:token>/", invitation, name="invitation"),
     path("account/email/", AddressView.as_view(), name="account_email"),
@@ -48,6 +58,7 @@ urlpatterns = [
         login_required(generate_recovery_codes),
         name="mfa_generate_recovery_codes",
     ),
+    path("account/confirm-email/<str:key>/", confirm_address, name="account_confirm_email"),
     path("account/", include("allauth.urls")),
     path("api/", api_docs, name="api_docs"),
     path("api/try/", api_try, name="api_try"),

@@ -6,6 +6,7 @@ import gc
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,11 +32,11 @@ from orders.dispatch import submit, timeouts
 from orders.dispatch.answer_files import answers_folder
 from orders.marks import guard, storage
 from panel.alerts import clocks, rounds, running
-from panel.lib import clock
+from panel.lib import clock, recent_sign_in
 from panel.lib.http.calls import CALLS
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
-from panel.site import stored
+from panel.site import mail_setup, stored
 from tests import make, schedule, templates
 from tests.chain.databases import MIGRATED
 
@@ -59,6 +60,9 @@ MET_BY, WATCH_CLOCK = running.met_by, timeouts.watch_clock
 
 # Folders whose tests open pages.
 PAGES = {"admin", "web"}
+
+# As `fresh_process` replaces them.
+SIGNED_IN_AT, IS_MAIL_SET_UP = recent_sign_in.signed_in_at, mail_setup.is_mail_set_up
 
 # A test with one of these markers uses the servers, even if none of its fixtures needs the database.
 SERVERS = ("processes", "browser", "postgresql", "redis", "proof")
@@ -185,6 +189,22 @@ def fresh_process(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     # reading itself begin with `stored._current` at None.
     monkeypatch.setattr(stored, "_current", stored.Snapshot({}, math.inf))
     use_steady_clock(monkeypatch)
+    # Everybody signed in just now, so that no page asks whether it is them. Tests of that use `real_sign_in_times`.
+    monkeypatch.setattr(recent_sign_in, "signed_in_at", lambda request: time.time())
+    # Nobody is asked to confirm an address by a code. Tests of that use `mail_server`.
+    monkeypatch.setattr(mail_setup, "is_mail_set_up", lambda: False)
+
+
+@pytest.fixture
+def real_sign_in_times(fresh_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages ask people who signed in long ago, as in production."""
+    monkeypatch.setattr(recent_sign_in, "signed_in_at", SIGNED_IN_AT)
+
+
+@pytest.fixture
+def mail_server(fresh_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail is set up, as in production."""
+    monkeypatch.setattr(mail_setup, "is_mail_set_up", IS_MAIL_SET_UP)
 
 
 def use_own_cache_keys() -> None:

@@ -1,20 +1,27 @@
-"""The customer's page of e-mail addresses."""
+"""The customer's page of the e-mail address, and the link that confirms one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from allauth.account.views import EmailView
+from allauth.account.views import ConfirmEmailView, EmailView
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 
 from panel.accounts.addresses import hold_account
+from panel.site.mail_setup import asks_for_codes
 
 
+@method_decorator(sensitive_post_parameters("password", "code"), name="dispatch")
 class AddressView(EmailView):
+    template_name = "account/email.html"
+
     def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return _run_held(super()._action_primary, request)
 
@@ -30,3 +37,13 @@ def _run_held(action: Callable[[HttpRequest], object], request: HttpRequest) -> 
     except IntegrityError:  # allauth accepts an address without checking that another account uses it.
         messages.error(request, _("Another account signs in with this address. Nothing was changed."))
         return None
+
+
+def confirm_address(request: HttpRequest, key: str) -> HttpResponseBase:
+    """Confirm the address of the link. Links that were mailed before codes replaced them open nothing."""
+    if asks_for_codes():
+        text = _("Addresses are confirmed with a code now. Ask for one on the page of your e-mail address.")
+        messages.info(request, text)
+        return redirect("account_email")
+    response: HttpResponseBase = ConfirmEmailView.as_view()(request, key=key)
+    return response

@@ -1,4 +1,4 @@
-"""Customers and staff in the admin."""
+"""Customers and staff in the admin, and their sign-ins."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import allauth.account.admin
 import allauth.mfa.admin  # noqa: F401
+import allauth.usersessions.admin  # noqa: F401
 import django.contrib.auth.admin  # noqa: F401  (registers what is unregistered below)
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
@@ -24,21 +26,31 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from panel.accounts.addresses import is_taken
 from panel.accounts.invitations import can_be_invited, ends_at, invite
-from panel.accounts.models import User
+from panel.accounts.models import SignIn, User
 from panel.accounts.roles import GRANT, RIGHTS
+from panel.accounts.sign_in.browsers import browser_name
 from panel.accounts.user_actions import UserActions
-from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
+from panel.lib.admin.base import AsksAgain, ModelAdmin, ReadOnlyAdmin
 from panel.lib.formats import moment_text
 
 # Addresses change in one place only, which keeps allauth's and the account's the same. Secrets of second factors belong
-# on no page.
-admin.site.unregister([Group, EmailAddress, Authenticator])
+# and keys of sessions belong on no page.
+admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 
 ROLES_HELP = format_html_join(
     "",
     "<span class='block mt-1'><strong>{}</strong>: {}</span>",
     [*RIGHTS.items(), ("None", "a customer like any other.")],
 )
+
+
+OUTCOMES = {
+    "Signed in": "success",
+    "Wrong password": "warning",
+    "Wrong code": "warning",
+    "Too many attempts": "danger",
+    "Further failures": "danger",
+}
 
 
 class UserForm(forms.ModelForm):
@@ -69,7 +81,7 @@ class InviteForm(forms.ModelForm):
 
 
 @admin.register(User)
-class UserAdmin(UserActions, ModelAdmin):
+class UserAdmin(UserActions, AsksAgain, ModelAdmin):
     form = UserForm
     list_display = ("email", "first_name", "last_name", "shown_state", "shown_role", "date_joined")
     list_filter = ("is_active", "is_staff", "groups")
@@ -152,6 +164,9 @@ class UserAdmin(UserActions, ModelAdmin):
             return (*fields, "groups", "is_active")
         return (*fields, "is_active") if can_be_invited(obj) else fields
 
+    def asks_again(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(GRANT))
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Return True for staff accounts only if the person may grant roles, and for superusers only to superusers."""
         if not super().has_change_permission(request, obj):
@@ -212,7 +227,7 @@ class UserAdmin(UserActions, ModelAdmin):
 
 
 @admin.register(Authenticator)
-class AuthenticatorAdmin(ReadOnlyAdmin):
+class AuthenticatorAdmin(AsksAgain, ReadOnlyAdmin):
     """Second factors, without their secrets. A superuser may delete one for somebody who lost theirs."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
@@ -223,3 +238,35 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(request.user.is_superuser)
+
+
+@admin.register(SignIn)
+class SignInAdmin(ReadOnlyAdmin):
+    """The log of sign-ins, which owners read."""
+
+    list_display = ("last_at", "who", "shown_outcome", "times", "address", "shown_browser", "shown_device")
+    list_filter = ("outcome", "is_new_device", ("created_at", admin.DateFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("user__email", "typed", "=address")
+    search_help_text = "E-mail address, or the address from which somebody signed in"
+    show_full_result_count = False
+    ordering = ("-pk",)
+    fields = ("who", "typed", "shown_outcome", "times", "created_at", "last_at", "address", "agent", "is_new_device")
+
+    @display(description="Who")
+    def who(self, row: SignIn) -> str:
+        if row.user:
+            return row.user.email
+        return f"{row.typed} (no account)" if row.typed else "Several addresses (no account)"
+
+    @display(description="Outcome", ordering="outcome", label=OUTCOMES)
+    def shown_outcome(self, row: SignIn) -> str:
+        return SignIn.Outcome(row.outcome).label
+
+    @display(description="Device", label={"New": "info"})
+    def shown_device(self, row: SignIn) -> str:
+        return "New" if row.is_new_device else ""
+
+    @display(description="Browser")
+    def shown_browser(self, row: SignIn) -> str:
+        return browser_name(row.agent) or "—"

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import forms as allauth_forms
+from allauth.account.adapter import get_adapter
+from allauth.account.fields import PasswordField
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django import forms
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from panel.accounts.addresses import hold_account
 from panel.accounts.invitations import remind_invited
 from panel.accounts.models import User
+from panel.accounts.sign_in.code_forms import AuthenticateForm
+from panel.accounts.sign_up import confirm_only_address, switch_keys_off
+from panel.site import registry as site
+from panel.site.mail_setup import asks_for_codes
 
 
 class ProfileForm(forms.ModelForm):
@@ -33,18 +45,62 @@ class _OurLabels:
 
 
 class LoginForm(_OurLabels, allauth_forms.LoginForm):
-    pass
+    def _clean_with_password(self, credentials: dict[str, Any]) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super()._clean_with_password(credentials)
+        if asks_for_codes():
+            # The library has been told that it is mandatory, which is for sign-ups.
+            self._login.email_verification = site.EMAIL_VERIFICATION.value
+        return cleaned
 
 
 class SignupForm(_OurLabels, allauth_forms.SignupForm):
-    pass
+    def try_save(self, request: HttpRequest) -> Any:
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])  # A new account takes as long.
+        return super().try_save(request)
 
 
 class AddEmailForm(_OurLabels, allauth_forms.AddEmailForm):
+    """The new address of an account, with its password, and a code if a second factor is on."""
+
+    password = PasswordField(label=gettext_lazy("Password"), autocomplete="current-password")
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+        help_text=gettext_lazy("From your authenticator app, or one of your recovery codes."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("New e-mail address")
+        if not is_mfa_enabled(self.user, [Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES]):
+            del self.fields["code"]
+
+    def clean(self) -> dict[str, Any]:
+        """Check the password first: a code is used up by being checked."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        if not get_adapter().reauthenticate(self.user, cleaned["password"]):
+            self.add_error("password", get_adapter().validation_error("incorrect_password"))
+        elif "code" in self.fields:
+            form = AuthenticateForm({"code": cleaned["code"]}, user=self.user)
+            for error in form.errors.get("code", []):
+                self.add_error("code", error)
+        return cleaned
+
     def save(self, request: HttpRequest) -> EmailAddress:
-        """Add the address, and mail its confirmation once that is committed."""
-        with hold_account(self.user):
-            address: EmailAddress = EmailAddress.objects.add_email(request, self.user, self.cleaned_data["email"])
+        """Mail the confirmation of the address, which replaces the one before once it is confirmed."""
+        email = self.cleaned_data["email"]
+        if asks_for_codes():
+            address = EmailAddress(user=self.user, email=email)
+        else:
+            with hold_account(self.user):
+                EmailAddress.objects.filter(user=self.user, primary=False, verified=False).exclude(
+                    email=self.user.email.lower()
+                ).delete()
+                address = EmailAddress.objects.add_email(request, self.user, email)
         send_verification_email_to_address(request, address)
         return address
 
@@ -71,7 +127,12 @@ class ResetPasswordForm(_OurLabels, allauth_forms.ResetPasswordForm):
 
 
 class ResetPasswordKeyForm(_OurLabels, allauth_forms.ResetPasswordKeyForm):
-    pass
+    def save(self) -> None:
+        """Set the password, and switch the API keys off: whoever had the account before may have made some."""
+        with transaction.atomic():
+            super().save()
+            switch_keys_off(customer=self.user)
+            confirm_only_address(user=self.user)
 
 
 class InvitationForm(ResetPasswordKeyForm):

@@ -23,6 +23,8 @@ def send_account_mails() -> int:
 
 def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
     """Return the mail for the current state of the account, or None if it is no longer needed."""
+    if mail.kind == AccountMail.Kind.NOTICE:
+        return _message(mail, mail.subject, mail.body, connection)
     panel = site.PANEL_NAME.value
     context = {
         "mail": mail,
@@ -41,6 +43,10 @@ def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = 
         body = render_to_string("mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": until})
     else:
         return None  # The invitation was accepted or ended before the mail was sent.
+    return _message(mail, subject, body, connection)
+
+
+def _message(mail: AccountMail, subject: str, body: str, connection: BaseEmailBackend | None) -> EmailMessage:
     return EmailMessage(subject=subject, body=body, from_email=sender(), to=[mail.recipient], connection=connection)
 
 
@@ -49,6 +55,6 @@ QUEUE = MailQueue(
     write=write_account_mail,
     unchanged=(),
     alert=Cause.ACCOUNT_MAILS,
-    unreachable="The mail server cannot be reached: invitations and news of changed addresses are not sent.",
+    unreachable="The mail server cannot be reached: invitations and news about accounts are not sent.",
     refused=lambda mail: f"“{mail.get_kind_display()}” could not be mailed to {mail.recipient}: it is refused.",
 )

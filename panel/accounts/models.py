@@ -1,4 +1,4 @@
-"""Customers and staff, identified by e-mail address; their API keys; and the mails that must reach them."""
+"""Customers and staff, identified by e-mail address; their API keys, mails that must reach them, and sign-ins."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class User(AbstractUser):
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def in_use(self) -> ApiKeyQuerySet:
-        """Return the keys that are not revoked."""
+        """Return the keys that are not revoked, also those that are off until the customer confirms them."""
         return self.filter(revoked_at=None)
 
 
@@ -95,6 +95,9 @@ class ApiKey(models.Model):
     spent_on = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    off_since = models.DateTimeField(
+        null=True, blank=True, help_text="When a new password switched it off, until the customer confirms it."
+    )
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_address = models.GenericIPAddressField(null=True, blank=True)
     request_key = models.CharField(
@@ -142,17 +145,21 @@ class AccountMail(models.Model):
     """A mail that must reach somebody; `mail_due_at` is null once it was sent.
 
     An address change, from `old` to `new`, is mailed to both. An invitation mail has the link valid when it is sent.
+    A notice, such as of a new password, was written when it happened, as `subject` and `body`.
     """
 
     class Kind(models.TextChoices):
         ADDRESS = "address", "The address was changed"
         INVITATION = "invitation", "Invitation"
+        NOTICE = "notice", "Notice"
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="mails")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     recipient = models.EmailField()
     old = models.EmailField(blank=True)
     new = models.EmailField(blank=True)
+    subject = models.CharField(max_length=250, blank=True, default="", db_default="")
+    body = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=timezone.now)
     mail_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     mail_attempts = models.PositiveSmallIntegerField(default=0)
@@ -164,3 +171,39 @@ class AccountMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.recipient}"
+
+
+class SignIn(models.Model):
+    """An attempt to sign in, or several that failed in the same way within an hour. Never what was typed as password.
+
+    `user` is null if no account has the address that was typed.
+    """
+
+    class Outcome(models.TextChoices):
+        SIGNED_IN = "signed_in", "Signed in"
+        WRONG_PASSWORD = "wrong_password", "Wrong password"
+        WRONG_CODE = "wrong_code", "Wrong code"
+        TOO_MANY = "too_many", "Too many attempts"
+        FURTHER = "further", "Further failures"
+
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="sign_ins")
+    typed = models.CharField("address typed", max_length=254, blank=True)
+    outcome = models.CharField(max_length=20, choices=Outcome.choices)
+    address = models.GenericIPAddressField("from", null=True, blank=True)
+    agent = models.CharField("browser", max_length=200, blank=True)
+    is_new_device = models.BooleanField("new device", default=False)
+    times = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField("when", default=timezone.now)
+    last_at = models.DateTimeField("last", default=timezone.now)
+
+    class Meta:
+        verbose_name = "sign-in"
+        indexes = (
+            models.Index(fields=("created_at",), name="sign_in_created"),
+            # The failures of an account within an hour are counted at each further one.
+            models.Index(fields=("user", "created_at"), name="sign_in_user_created"),
+        )
+        constraints = (models.CheckConstraint(condition=Q(times__gte=1), name="sign_in_times_range"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()}: {self.user or self.typed or 'several addresses'}"

@@ -7,6 +7,6 @@ from panel.alerts.services import record_heartbeat
 
 @periodic
 def send_account_mails() -> None:
-    """Send invitations and mails about changed addresses."""
+    """Send invitations and mails about what was changed in accounts."""
     mails.send_account_mails()
     record_heartbeat(task="send_account_mails")

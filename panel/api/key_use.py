@@ -30,8 +30,8 @@ def digest_of(secret: str) -> str:
 
 
 def find_key(*, secret: str) -> ApiKey | None:
-    """Return the key with its customer if it is in use and the customer is active, else None. One query."""
-    in_use = ApiKey.objects.filter(revoked_at=None, customer__is_active=True).select_related("customer")
+    """Return the key with its customer if it is in use and on and the customer is active, else None. One query."""
+    in_use = ApiKey.objects.filter(revoked_at=None, off_since=None, customer__is_active=True).select_related("customer")
     try:
         return in_use.get(digest=digest_of(secret))
     except ApiKey.DoesNotExist:

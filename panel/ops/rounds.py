@@ -67,9 +67,7 @@ ROUNDS: dict[str, Round] = {
     "reconcile_orders": Round(
         _reconcile_orders, "Search for orders in doubt that are due.", "{count} doubts resolved."
     ),
-    "send_account_mails": Round(
-        send_account_mails, "Mail invitations and news of changed addresses.", "{count} mails sent."
-    ),
+    "send_account_mails": Round(send_account_mails, "Mail invitations and news about accounts.", "{count} mails sent."),
     "send_deposit_mails": Round(send_due_mails, "Mail customers how their deposits stand.", "{count} mails sent."),
     "send_requests": Round(
         send_due_requests, "Send cancels and refills that are due to their providers.", "{count} requests sent."

@@ -52,6 +52,12 @@ from panel.site.registry import (
     WAVE_PERCENT,
     WAVE_WAIT_MINUTES,
 )
+from panel.site.sign_in_settings import (
+    KEEP_SIGN_INS_DAYS,
+    SECOND_FACTOR_ROLES,
+    STAFF_IDLE_MINUTES,
+    STAFF_SESSION_HOURS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ GROUPS = (
     Group("brand", "Brand", (PANEL_NAME, PANEL_ACCENT, PANEL_LOGO, PANEL_FAVICON)),
     Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
     Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SIGN_UP, EMAIL_VERIFICATION)),
+    Group("staff", "Sign-in of staff", (SECOND_FACTOR_ROLES, STAFF_IDLE_MINUTES, STAFF_SESSION_HOURS)),
     Group(
         "orders",
         "Orders and doubts",
@@ -109,7 +116,7 @@ GROUPS = (
     Group(
         "pruning",
         "How long data is kept",
-        (KEEP_EVENTS_DAYS, KEEP_ANSWERS_DAYS, KEEP_IMPORTS_DAYS, KEEP_ALERTS_DAYS),
+        (KEEP_EVENTS_DAYS, KEEP_ANSWERS_DAYS, KEEP_IMPORTS_DAYS, KEEP_ALERTS_DAYS, KEEP_SIGN_INS_DAYS),
     ),
 )
 SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}

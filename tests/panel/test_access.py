@@ -58,7 +58,9 @@ SIGNED_IN = {
     "api_key_edit",
     "api_key_made",
     "api_key_revoke",
+    "api_key_switch_on",
     "api_try",
+    "usersessions_list",
 }
 POST_ONLY = {
     "service_favourite",
@@ -69,6 +71,7 @@ POST_ONLY = {
     "order_refill",
     "drip_stop",
     "deposit_cancel",
+    "api_key_switch_on",
 }
 # The sign-in library guards its own pages, and so does the admin.
 OF_LIBRARIES = ("account_", "mfa_", "admin:")
@@ -88,7 +91,7 @@ ANOTHERS = {
         lambda other, service: [make.pending_deposit(other).pk],
     ),
     **dict.fromkeys(
-        ("api_key_edit", "api_key_made", "api_key_revoke"),
+        ("api_key_edit", "api_key_made", "api_key_revoke", "api_key_switch_on"),
         lambda other, service: [make_key(customer=other, name="Theirs").key.pk],
     ),
 }
@@ -267,7 +270,7 @@ def test_customer_when_inactive_then_cannot_sign_in():
     assert client.get(reverse("wallet")).status_code == 302
 
 
-def test_reauthentication_when_password_is_entered_then_continues(signed_in, customer):
+def test_reauthentication_when_password_is_entered_then_continues(signed_in, customer, real_sign_in_times):
     EmailAddress.objects.create(user=customer, email=customer.email, verified=True, primary=True)
     wanted = reverse("mfa_activate_totp")
     page = signed_in.get(wanted, follow=True)

@@ -16,6 +16,8 @@ from panel.api.keys.services import revoke_key
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
+STATES = {"In use": "success", "Read only": "info", "Off until confirmed": "warning", "Revoked": "danger"}
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
@@ -30,17 +32,19 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("name", "shown_ending", "customer", "shown_state")}),
         ("What it may do", {"fields": ("is_read_only", "shown_networks", "shown_limit", "shown_spent")}),
-        ("Use", {"fields": ("created_at", "last_used_at", "last_address", "revoked_at")}),
+        ("Use", {"fields": ("created_at", "last_used_at", "last_address", "off_since", "revoked_at")}),
     )
 
     @display(description="Ends in", ordering="ending")
     def shown_ending(self, key: ApiKey) -> str:
         return f"…{key.ending}"
 
-    @display(description="State", label={"In use": "success", "Read only": "info", "Revoked": "danger"})
+    @display(description="State", label=STATES)
     def shown_state(self, key: ApiKey) -> str:
         if key.is_revoked:
             return "Revoked"
+        if key.off_since:
+            return "Off until confirmed"
         return "Read only" if key.is_read_only else "In use"
 
     @display(description="May be used from")

@@ -1,4 +1,4 @@
-"""The mail about a new API key: an intruder in an account would create a key first."""
+"""The mails about API keys: an intruder in an account would create a key first, or widen one."""
 
 from __future__ import annotations
 
@@ -40,3 +40,9 @@ def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
         log.warning("mail of a new API key not sent", api_key_id=key.pk, error=type(error).__name__)
         return False
     return True
+
+
+def mail_of_changed_key(*, request: HttpRequest, key: ApiKey) -> None:
+    """Queue a mail to the customer that the limits of the key were changed, or that it was switched on again."""
+    context = {"key": key, "keys_url": reverse("api_keys")}
+    get_adapter(request).send_notification_mail("account/email/api_key_changed", key.customer, context)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from orders.models import Order
 from panel.accounts.addresses import hold_account
 from panel.accounts.models import ApiKey, User
+from panel.accounts.sign_up import lacks_confirmed_address
 from panel.api.key_use import digest_of
 from panel.lib import clock
 
@@ -31,6 +32,13 @@ ONE_DAY = timedelta(days=1)
 
 class TooManyKeys(Exception):
     """The customer has reached the limit; no key was created. The message is for them."""
+
+
+class AddressNotConfirmed(Exception):
+    """The customer's address is not confirmed; nothing was changed. The message is for them."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Confirm your e-mail address first: we mail you when a key is made or changed."))
 
 
 class KeyMadeBefore(Exception):
@@ -64,9 +72,11 @@ def make_key(
 ) -> NewKey:
     """Create a key: 32 random bytes as 64 hexadecimal digits. `daily_limit` is in micro-units.
 
-    One for each `request_key` of a customer. Raise TooManyKeys, KeyMadeBefore, or PermissionDenied if an owner
-    changed the address since the customer was read.
+    One for each `request_key` of a customer. Raise TooManyKeys, KeyMadeBefore, AddressNotConfirmed, or
+    PermissionDenied if an owner changed the address since the customer was read.
     """
+    if lacks_confirmed_address(customer):
+        raise AddressNotConfirmed
     secret = secrets.token_hex(32)
     # Locked: of two forms sent at once, the second sees the first one's key, and the mail about a changed address lists
     # every key.
@@ -134,6 +144,16 @@ def keys_revoked(*, customer: User) -> QuerySet[ApiKey]:
 def revoke_key(*, key: ApiKey) -> bool:
     """Revoke the key for good, from the next request on. Return False if it was revoked before."""
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=clock.now()))
+
+
+def switch_key_on(*, key: ApiKey) -> bool:
+    """Switch on a key that a new password switched off. Return False if it was on or revoked before.
+
+    Raise AddressNotConfirmed.
+    """
+    if lacks_confirmed_address(key.customer):
+        raise AddressNotConfirmed
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None, off_since__isnull=False).update(off_since=None))
 
 
 def read_networks(text: str) -> list[str]:

@@ -10,16 +10,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from panel.accounts.models import ApiKey
+from panel.accounts.sign_up import lacks_confirmed_address
 from panel.accounts.signed_in import user_of
 from panel.api.docs.examples import first_request
-from panel.api.keys.emails import mail_of_new_key
+from panel.api.keys.emails import mail_of_changed_key, mail_of_new_key
 from panel.api.keys.forms import KeyForm, NewKeyForm, values_of
 from panel.api.keys.one_time_secret import forget, leave_secret, take_secret
 from panel.api.keys.services import (
     MAX_KEYS,
+    AddressNotConfirmed,
     KeyMadeBefore,
     TooManyKeys,
     change_key,
@@ -27,6 +29,7 @@ from panel.api.keys.services import (
     keys_revoked,
     make_key,
     revoke_key,
+    switch_key_on,
 )
 
 # Revoked keys shown on the page, latest first.
@@ -41,6 +44,8 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     keys = list(keys_in_use(customer=user_of(request)))
     context = {
         "keys": keys,
+        "are_some_off": any(key.off_since for key in keys),
+        "lacks_address": lacks_confirmed_address(user_of(request)),
         "revoked": keys_revoked(customer=user_of(request))[:MAX_REVOKED],
         "most": MAX_KEYS,
         "is_full": len(keys) >= MAX_KEYS,
@@ -58,7 +63,7 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
             made = make_key(customer=user_of(request), **form.cleaned_data)
         except KeyMadeBefore as error:
             return redirect("api_key_made", error.key.pk)
-        except TooManyKeys as error:
+        except (AddressNotConfirmed, TooManyKeys) as error:
             form.add_error(None, str(error))
         else:
             leave_secret(session=request.session, made=made)
@@ -95,6 +100,7 @@ def api_key_edit(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, _("“%(name)s” is revoked and cannot be changed any more.") % {"name": key.name})
         return redirect("api_keys")
     if is_sound:
+        mail_of_changed_key(request=request, key=key)
         messages.success(request, _("“%(name)s” was saved.") % {"name": form.cleaned_data["name"]})
         return redirect("api_keys")
     return render(request, "accounts/api_key_edit.html", {"form": form, "key": key})
@@ -112,6 +118,20 @@ def api_key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     if key.is_revoked:
         return redirect("api_keys")
     return render(request, "accounts/api_key_revoke.html", {"key": key})
+
+
+@login_required
+@require_POST
+def api_key_switch_on(request: HttpRequest, pk: int) -> HttpResponse:
+    """Confirm a key that a new password switched off."""
+    key = _own(request, pk)
+    try:
+        if switch_key_on(key=key):
+            mail_of_changed_key(request=request, key=key)
+            messages.success(request, _("“%(name)s” is on again.") % {"name": key.name})
+    except AddressNotConfirmed as error:
+        messages.error(request, str(error))
+    return redirect("api_keys")
 
 
 def _own(request: HttpRequest, pk: int) -> ApiKey:

@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from panel.lib.own_account import SENTENCE, OwnAccount, is_own
+from panel.lib.recent_sign_in import require_recent_sign_in
 
 
 class ActionRefused(Exception):
@@ -40,13 +41,19 @@ def confirm_and_act(
     seen: str = "",
     is_for_good: bool = False,
     may_be_own: bool = False,
+    is_routine: bool = False,
 ) -> HttpResponse:
     """Show the form; once it is posted and valid, run `act` and redirect to the object's page.
 
     `act` takes the cleaned data and returns the success message; it raises ActionRefused otherwise. `seen` names the
     state of `obj`: a form opened in another state, or sent before, is refused. `is_for_good`: the action cannot be
     undone, and its button is red. `may_be_own`: allowed even if `obj` belongs to the person who acts.
+
+    Whoever signed in long ago confirms that it is them first, unless the action `is_routine`: daily work on orders and
+    services, but nothing about wallets, keys, roles or settings.
     """
+    if not is_routine:
+        require_recent_sign_in(request)
     opts = obj._meta  # Not the admin's model: once decided, an order has left the list of reviews.
     back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
     form = form_class(request.POST if request.method == "POST" else None, initial=initial)
@@ -59,6 +66,7 @@ def confirm_and_act(
         act=act,
         seen=seen,
         may_be_own=may_be_own,
+        is_routine=is_routine,
     ):
         return redirect(back)
     context = {
@@ -87,12 +95,16 @@ def act_once(
     act: Callable[[dict[str, Any]], str],
     seen: str,
     may_be_own: bool = False,
+    is_routine: bool = False,
 ) -> bool:
     """Run `act` as in `confirm_and_act`, log it and show its message. Return True if done; otherwise the form has the
     error.
 
-    An attempt on one's own account is logged under `title`, even if the form is not valid.
+    An attempt on one's own account is logged under `title`, even if the form is not valid. `is_routine`: as in
+    `confirm_and_act`. A page of its own calls `require_recent_sign_in` when it is opened.
     """
+    if request.method == "POST" and not is_routine:
+        require_recent_sign_in(request)
     is_valid = form.is_valid()
     try:
         if request.method == "POST" and not may_be_own and is_own_object(request, obj):

@@ -8,14 +8,15 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
 
 from panel.lib.admin.pages import DeepPaginator
 from panel.lib.money import format_money
+from panel.lib.recent_sign_in import require_recent_sign_in
 
 # Columns that no filter in a list's address may use.
-SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session_data"}
+SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session_data", "session_key"}
 
 
 class ModelAdmin(unfold.ModelAdmin):
@@ -31,6 +32,31 @@ class ModelAdmin(unfold.ModelAdmin):
         """
         parts = lookup.split("__")
         return not SECRETS & set(parts) and super().lookup_allowed(_named(self.model, parts), value, request)
+
+
+class AsksAgain:
+    """Mixin for forms about money, keys or roles: whoever signed in long ago confirms that it is them first."""
+
+    def asks_again(self, request: HttpRequest) -> bool:
+        """Return True if this person may change with the form what matters."""
+        return bool(self.has_change_permission(request) or self.has_add_permission(request))  # type: ignore[attr-defined]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.asks_again(request):
+            require_recent_sign_in(request)
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.POST.get("action") == "delete_selected":
+            require_recent_sign_in(request)
+        response: HttpResponse = super().changelist_view(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        require_recent_sign_in(request)
+        response: HttpResponse = super().delete_view(request, *args, **kwargs)  # type: ignore[misc]
+        return response
 
 
 def _named(model: Any, parts: Sequence[str]) -> str:

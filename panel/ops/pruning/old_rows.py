@@ -1,4 +1,4 @@
-"""Pruning rows that are of no use once they are old: import runs, resolved alerts, counters of past days, sessions."""
+"""Pruning rows that are of no use once they are old: import runs, resolved alerts, counters, sessions, sign-ins."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from catalog.models import SyncRun
 from orders.models import DailySpending
+from panel.accounts.models import AccountMail, SignIn
 from panel.alerts.models import Alert
 from panel.site import registry as site
+from panel.site import sign_in_settings
 
 BATCH = 500
 # Of past days nobody reads the counter. An answer that comes late still lowers it.
@@ -45,6 +47,20 @@ def prune_spending() -> int | None:
 def prune_sessions() -> int | None:
     """Delete a batch of sessions that ended. Return how many, or None if none is left."""
     return _delete_batch(Session.objects.filter(expire_date__lt=timezone.now()))
+
+
+def prune_sign_ins() -> int | None:
+    """Delete a batch of old sign-ins. Return how many, or None if none is left."""
+    return _delete_batch(SignIn.objects.filter(created_at__lt=_before(sign_in_settings.KEEP_SIGN_INS_DAYS.value)))
+
+
+def prune_notices() -> int | None:
+    """Delete a batch of old notices that were mailed. Return how many, or None if none is left.
+
+    Mails about an owner's change of an address stay: they tell which addresses open nothing any more.
+    """
+    sent = AccountMail.objects.filter(kind=AccountMail.Kind.NOTICE, mail_due_at=None)
+    return _delete_batch(sent.filter(created_at__lt=_before(sign_in_settings.KEEP_SIGN_INS_DAYS.value)))
 
 
 def _before(days: int) -> Any:

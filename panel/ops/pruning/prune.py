@@ -12,7 +12,14 @@ from collections.abc import Callable
 import structlog
 
 from panel.ops.pruning.ended_orders import prune_answers, prune_events
-from panel.ops.pruning.old_rows import prune_alerts, prune_imports, prune_sessions, prune_spending
+from panel.ops.pruning.old_rows import (
+    prune_alerts,
+    prune_imports,
+    prune_notices,
+    prune_sessions,
+    prune_sign_ins,
+    prune_spending,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +33,8 @@ STEPS: tuple[Callable[[], int | None], ...] = (
     prune_imports,
     prune_spending,
     prune_sessions,
+    prune_sign_ins,
+    prune_notices,
     prune_answers,
     prune_events,
 )

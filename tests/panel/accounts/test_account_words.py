@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
         ("account_login", ["E-mail", "Password"]),
         ("account_signup", ["E-mail", "Password"]),
         ("account_reset_password", ["E-mail"]),
-        ("account_email", ["E-mail"]),
+        ("account_email", ["New e-mail address", "Password"]),
         ("account_change_password", ["Current password", "New password", "New password (again)"]),
     ],
 )

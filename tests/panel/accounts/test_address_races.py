@@ -86,7 +86,7 @@ def request_of(what: str, customer: User) -> Callable[[], Any]:
         key = EmailConfirmationHMAC(second).key
         return lambda: client.post(reverse("account_confirm_email", args=[key]))
     email = {"primary": SECOND, "remove": OLD, "add": "x@example.org"}[what]
-    return lambda: client.post(reverse("account_email"), {f"action_{what}": "", "email": email})
+    return lambda: client.post(reverse("account_email"), {f"action_{what}": "", "email": email, "password": PASSWORD})
 
 
 def addresses(customer: User) -> tuple[str, list[Any]]:
@@ -298,7 +298,7 @@ def test_mails_when_request_has_other_host_then_links_use_site_url(customer, set
     client = Client()
     client.force_login(customer)
     client.post(reverse("account_reset_password"), {"email": OLD}, **host)
-    client.post(reverse("account_email"), {"action_add": "", "email": "x@example.org"}, **host)
+    client.post(reverse("account_email"), {"action_add": "", "email": "x@example.org", "password": PASSWORD}, **host)
     Client().post(reverse("account_reset_password"), {"email": "nobody@example.org"}, **host)
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     Client().post(reverse("account_signup"), {"email": OLD, "password1": PASSWORD}, **host)

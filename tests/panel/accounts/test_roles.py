@@ -37,7 +37,7 @@ from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
 from orders.models import MoneyDay, Order, OrderInReview, Orphan, SendingStop
 from orders.states import ReviewReason, StopReason
-from panel.accounts.models import User
+from panel.accounts.models import SignIn, User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
@@ -91,6 +91,7 @@ MANAGER_PAGES = SUPPORT_PAGES | named("""
     orders_sendingstop: stop_panel resume
 """)
 OWNER_PAGES = MANAGER_PAGES | named("""
+    accounts_signin: changelist change history
     accounts_user: add change_address invite_again withdraw_invitation
     admin_logentry: changelist change history
     billing_deposit: approve refuse
@@ -163,6 +164,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
     objects = (
         customer,
         make_key(customer=customer, name="Shop").key,
+        SignIn.objects.create(user=customer, outcome=SignIn.Outcome.SIGNED_IN),
         provider,
         service,
         service.category,
