@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.methods import methods
 from billing.models import PaymentMethod
-from panel.lib.admin.base import ModelAdmin, shown_money
+from panel.lib.admin.base import AsksAgain, ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField, PercentField
 from panel.lib.formats import percent_text
 from panel.lib.money import BASIS, MoneyError
@@ -61,7 +61,7 @@ class PaymentMethodForm(forms.ModelForm):
 
 
 @admin.register(PaymentMethod)
-class PaymentMethodAdmin(ModelAdmin):
+class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     form = PaymentMethodForm
     list_display = ("name", "shown_minimum", "shown_maximum", "shown_bonus", "position", "is_active")
 

@@ -19,6 +19,7 @@ from panel.lib.admin.fields import PercentField
 from panel.lib.formats import percent_text
 from panel.lib.money import BASIS, MoneyError
 from panel.lib.own_account import SENTENCE
+from panel.lib.recent_sign_in import require_recent_sign_in
 
 
 class DiscountField(PercentField):
@@ -40,6 +41,7 @@ class DiscountForm(forms.Form):
 
 def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: CustomerGroup) -> HttpResponse:
     """Preview the discount of a GET, set it on the POST that follows. The caller checks permissions."""
+    require_recent_sign_in(request)
     back = reverse("admin:catalog_customergroup_change", args=[group.pk])
     is_own = is_own_group(group=group, actor=user_of(request))
 

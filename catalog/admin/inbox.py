@@ -296,6 +296,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
                 title=title,
                 act=act,
                 seen=inbox_state_of(change),
+                is_routine=True,
             ):
                 messages.error(request, " ".join(map(str, form.non_field_errors())))
             return redirect(safe_address(request, "next") or "admin:catalog_catalogchange_changelist")
@@ -308,6 +309,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             explanation=" ".join(changed_words(change)),
             button="Accept and put on sale" if put_on_sale else "Accept",
             act=act,
+            is_routine=True,
             seen=inbox_state_of(change),
         )
 

@@ -32,7 +32,7 @@ from catalog.upstream.currencies import is_same_currency
 from catalog.upstream.errors import UpstreamError, explain
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
-from panel.lib.admin.base import shown_money
+from panel.lib.admin.base import AsksAgain, shown_money
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
 
@@ -45,7 +45,7 @@ class ConfirmForm(forms.Form):
 
 
 @admin.register(Provider)
-class ProviderAdmin(PricedAdmin):
+class ProviderAdmin(AsksAgain, PricedAdmin):
     list_display = (
         "name",
         "shown_state",
@@ -70,6 +70,9 @@ class ProviderAdmin(PricedAdmin):
     def may_connect(self, request: HttpRequest) -> bool:
         """Return True if the user may set the address, key, currency and technical settings."""
         return self.has_change_permission(request) and request.user.has_perm("catalog.connect_provider")
+
+    def asks_again(self, request: HttpRequest) -> bool:
+        return self.may_connect(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and self.may_connect(request)
@@ -229,6 +232,7 @@ class ProviderAdmin(PricedAdmin):
             ),
             button="Import now",
             act=act,
+            is_routine=True,
         )
         return redirect("admin:catalog_syncrun_change", runs[0].pk) if runs else response
 
@@ -295,6 +299,7 @@ class ProviderAdmin(PricedAdmin):
             explanation="Asks the provider for our balance. Nothing is ordered.",
             button="Ask for the balance",
             act=act,
+            is_routine=True,
         )
 
 

@@ -133,6 +133,7 @@ class CancelAdmin(ReadOnlyAdmin):
             button="Cancel the order",
             act=act,
             seen=review_state_of(order),
+            is_routine=True,
         )
 
 

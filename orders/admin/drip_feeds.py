@@ -133,6 +133,7 @@ class DripFeedAdmin(ReadOnlyAdmin):
             button="Stop and refund",
             act=act,
             seen=f"{drip.state}:{drip.begun}",
+            is_routine=True,
         )
 
 

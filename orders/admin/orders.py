@@ -301,6 +301,8 @@ class OrderAdmin(CancelAdmin):
         explanation: str,
         button: str,
         act: Callable[[Order, dict[str, Any]], str],
+        *,
+        is_routine: bool = False,
     ) -> HttpResponse:
         order = order_or_404(object_id)
 
@@ -318,6 +320,7 @@ class OrderAdmin(CancelAdmin):
             button=button,
             act=guarded,
             seen=review_state_of(order),
+            is_routine=is_routine,
         )
 
     @action(description="Decide", icon="gavel", variant=ActionVariant.PRIMARY)
@@ -358,6 +361,7 @@ class OrderAdmin(CancelAdmin):
             "The order stays as it is and leaves the list.",
             "Close the review",
             act,
+            is_routine=True,
         )
 
 

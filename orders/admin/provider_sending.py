@@ -83,6 +83,7 @@ class SendingProviderAdmin(ProviderAdmin):
             explanation=f"It gets no orders until somebody resumes it under “Sending”. {what_waits()}",
             button="Stop sending",
             act=act,
+            is_routine=True,
         )
 
 

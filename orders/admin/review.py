@@ -204,6 +204,7 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
             title=title,
             act=act,
             seen=review_state_of(order),
+            is_routine=True,
         ):
             order.refresh_from_db()
             return redirect(review_page_of(order))

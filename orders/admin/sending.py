@@ -174,7 +174,9 @@ class SendingStopAdmin(ReadOnlyAdmin):
             return f"Stopped sending to all providers: {data['text']}"
 
         title = "Stop sending to all providers"
-        if act_once(request=request, model_admin=self, obj=stop, form=form, title=title, act=act, seen=""):
+        if act_once(
+            request=request, model_admin=self, obj=stop, form=form, title=title, act=act, seen="", is_routine=True
+        ):
             return redirect(back)
         context = {
             **self.admin_site.each_context(request),

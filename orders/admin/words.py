@@ -114,7 +114,14 @@ class ProviderWordAdmin(ReadOnlyAdmin):
             title = f"{word}: {choice}"
             act = partial(_teach, word, None if choice == FORGET else Meaning(choice), user_of(request))
             if act_once(
-                request=request, model_admin=self, obj=word, form=form, title=title, act=act, seen=_state_of(word)
+                request=request,
+                model_admin=self,
+                obj=word,
+                form=form,
+                title=title,
+                act=act,
+                seen=_state_of(word),
+                is_routine=True,
             ):
                 return redirect(reverse("admin:catalog_providerword_change", args=[word.pk]))
         context = {

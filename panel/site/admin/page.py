@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from panel.lib.recent_sign_in import require_recent_sign_in
 from panel.site import registry
 from panel.site.accent import Look, look_of
 from panel.site.admin.fields import environment_facts, forms_for
@@ -34,6 +35,7 @@ from panel.site.services import (
 def settings_page(request: HttpRequest) -> HttpResponse:
     """Show all settings, and save those of one group."""
     _check_right(request)
+    require_recent_sign_in(request)
     entered: dict[str, str] = {}
     errors: dict[str, str] = {}
     if request.method == "POST":
@@ -64,6 +66,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
 def settings_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Undo one change, if nothing happened to the setting since."""
     _check_right(request)
+    require_recent_sign_in(request, back=reverse("settings"))
     change = get_object_or_404(SettingChange, pk=pk)
     setting = SETTINGS.get(change.name)
     label = setting.label if setting else change.name
