@@ -103,6 +103,7 @@ UNFOLD: dict[str, object] = {
                 "items": [
                     _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
                     _item("Sign-ins", "login", "accounts_signin_changelist", "accounts.view_signin"),
+                    _item("Roles", "badge", "accounts_role_changelist", "accounts.grant_roles"),
                     _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
                     _item(
                         "Customer groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"

@@ -24,6 +24,7 @@ from django.utils.timezone import now
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+import panel.accounts.role_admin  # noqa: F401  (registers the page “Roles”)
 from panel.accounts.addresses import is_taken
 from panel.accounts.invitations import can_be_invited, ends_at, invite
 from panel.accounts.models import SignIn, User
@@ -40,7 +41,11 @@ admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 ROLES_HELP = format_html_join(
     "",
     "<span class='block mt-1'><strong>{}</strong>: {}</span>",
-    [*RIGHTS.items(), ("None", "a customer like any other.")],
+    [
+        *RIGHTS.items(),
+        ("Others", "made by owners; the page “Roles” shows what they may."),
+        ("None", "a customer like any other."),
+    ],
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser, Group, UserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -70,6 +70,15 @@ class User(AbstractUser):
             return carried  # The hash from before generations existed, so that an upgrade signs nobody out.
         salt = "panel.accounts.session_generation"
         return salted_hmac(salt, f"{carried}:{self.session_generation}", secret=secret, algorithm="sha256").hexdigest()
+
+
+class Role(Group):
+    """A role of staff, with a page of its own. Only who may hand out roles sees it, so it has no permissions."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = "role"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

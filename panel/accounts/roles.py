@@ -10,6 +10,8 @@ from django.apps import apps as installed
 from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 
+from panel.accounts.rights import RIGHTS_BY_KEY, rights_in
+
 OWNER = "Owner"
 MANAGER = "Manager"
 SUPPORT = "Support"
@@ -28,12 +30,13 @@ RIGHTS = {
         "addresses."
     ),
     MANAGER: (
-        "what Support may, and prices, services, imports, customers' terms, profit, alerts and settings, stopping the "
-        "sending of orders and resuming it; no provider's address or key, and no money but refunds of orders."
+        "what Support may, and prices, services, imports, customers' terms, costs and profit, deposits up to a limit, "
+        "alerts and settings, stopping the sending of orders and resuming it; no provider's address or key, and no "
+        "other money but refunds of orders."
     ),
     SUPPORT: (
         "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
-        "cancel, refund, end by hand and decide about; wallets and deposits to look at."
+        "cancel, refund, end by hand and decide about; wallets, deposits and alerts to look at; no costs."
     ),
 }
 
@@ -51,6 +54,7 @@ _SUPPORT = (
 _MANAGER = (
     *_SUPPORT,
     "orders.view_profit",
+    "billing.decide_deposit",
     "orders.add_sendingstop orders.change_sendingstop",
     "ops.change_alert",
     "site.change_settings",
@@ -75,9 +79,10 @@ ROLES: Mapping[str, frozenset[str] | None] = {
 
 
 def set_up_roles(*, apps: Apps = installed, using: str = "default") -> None:
-    """Create the groups of the roles, and give each exactly its permissions. Other groups are left alone.
+    """Create the groups of the roles, and give each exactly its permissions.
 
-    `apps` may be a migration state in which some apps are missing.
+    Roles that owners made get what a release added to their rights, and lose nothing. `apps` may be a migration state
+    in which some apps are missing.
     """
     for label in (*OUR_APPS, "admin"):
         create_permissions(installed.get_app_config(label), verbosity=0, using=using, apps=apps)
@@ -94,6 +99,12 @@ def set_up_roles(*, apps: Apps = installed, using: str = "default") -> None:
     for name, wanted in ROLES.items():
         group, _ = groups.objects.using(using).get_or_create(name=name)
         group.permissions.set([pk for permission, pk in found.items() if _holds(wanted, permission)])
+    for group in groups.objects.using(using).exclude(name__in=ROLES):
+        given = set(group.permissions.values_list("pk", flat=True))
+        held = rights_in(permission for permission, pk in found.items() if pk in given)
+        wanted_pks = {found[one] for key in held for one in RIGHTS_BY_KEY[key].permissions if one in found}
+        if not wanted_pks <= given:
+            group.permissions.add(*wanted_pks)
 
 
 def after_migrations(sender: AppConfig, *, using: str, apps: Apps = installed, **kwargs: Any) -> None:
