@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -391,5 +392,7 @@ class ReviewAdmin(OrderAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Redirect to the review page, or to the order's own page once there is nothing to decide."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         order = self.get_object(request, object_id)
         return redirect(review_page_of(order) if order else reverse("admin:orders_order_change", args=[object_id]))

@@ -1,0 +1,128 @@
+"""One of everything, for tests that open every page, and the people who open them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from billing.wallets import wallet_of
+from catalog.models import (
+    CatalogChange,
+    CustomerGroup,
+    CustomerPrice,
+    GroupMember,
+    PriceChange,
+    Provider,
+    ProviderWord,
+    SyncRun,
+    TypeWord,
+)
+from catalog.pauses import PauseKind, pause_provider
+from catalog.prices.changes import apply_change, draft_change
+from catalog.prices.edits import Edit
+from catalog.prices.storage import price_policy
+from orders.models import MoneyDay, Order, OrderInReview, Orphan, SendingStop
+from orders.states import ReviewReason, StopReason
+from panel.accounts.models import Role, User
+from panel.accounts.own_roles import give_rights
+from panel.alerts.causes import Cause
+from panel.alerts.models import Alert
+from panel.alerts.services import raise_alert
+from panel.api.keys.services import make_key
+from panel.site.models import SettingChange
+from panel.site.registry import PANEL_NAME
+from tests import make
+
+
+def with_role(name: str, email: str = "") -> User:
+    """Create a member of staff with the role of this name."""
+    user = make.customer(email or f"the-{name.lower()}@example.org")
+    user.groups.add(Group.objects.get(name=name))
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    user.refresh_from_db()
+    return user
+
+
+def own_role(name: str, rights: tuple[str, ...]) -> Role:
+    """Create a role as an owner would, with these rights."""
+    role = Role.objects.create(name=name)
+    give_rights(role=role, rights=rights, seen=None)
+    return role
+
+
+def applied_change() -> PriceChange:
+    edits = [Edit("panel", (1,), {"margin_bp": 5_000})]
+    change = draft_change(edits=edits, source="panel", summary="More", actor=None)
+    apply_change(change=change, seen=None, actor=None)
+    return change
+
+
+def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
+    """Create one of everything, in a state in which every action is offered to those who may take it.
+
+    The keys are labels of models, and the names of routes that need another object of their model.
+    """
+    service = make.service(provider)
+    order = make.accepted_order(customer, service, quantity=1_000)
+    Order.objects.filter(pk=order.pk).update(
+        review_reason=ReviewReason.CONTRADICTION, review_note="x", review_since=timezone.now()
+    )
+    pause_provider(provider=provider, kind=PauseKind.FUNDS, text="our balance there is used up")
+    group = CustomerGroup.objects.create(name="Friends", discount_bp=500)
+    run = SyncRun.objects.create(
+        provider=provider, outcome=SyncRun.Outcome.REFUSED, reason="The list is empty.", phase=SyncRun.Phase.DONE
+    )
+    objects = (
+        customer,
+        own_role("Nobody's", ("see_orders",)),
+        make_key(customer=customer, name="Shop").key,
+        provider,
+        service,
+        service.category,
+        order,
+        OrderInReview.objects.get(),
+        price_policy(),
+        group,
+        GroupMember.objects.create(customer=customer, group=group),
+        CustomerPrice.objects.create(customer=customer, service=service, price=3_000_000),
+        SendingStop.objects.create(reason=StopReason.STAFF, text="Too many complaints."),
+        applied_change(),
+        CatalogChange.objects.create(
+            provider=provider, upstream=service.upstream, service=service, topic="rate", kind="rate_up"
+        ),
+        run,
+        TypeWord.objects.create(provider=provider, word="likes"),
+        ProviderWord.objects.create(provider=provider, about="add", text="blarg"),
+        wallet_of(customer=customer),
+        wallet_of(customer=customer).entries.first(),
+        make.drip(customer, service),
+        MoneyDay.objects.create(provider=provider, day=timezone.localdate(), currency="USD", opening=1, closing=1),
+        Orphan.objects.create(provider=provider, upstream_id="9009"),
+        make.payment_method(),
+        make.pending_deposit(customer),
+        Alert.objects.get(),
+        LogEntry.objects.log_actions(str(customer.pk), [group], 2, "Changed.", single_object=True),
+        EmailAddress.objects.create(user=customer, email=customer.email),
+        Authenticator.objects.create(user=customer, type="totp", data={}),
+        SettingChange.objects.create(name=PANEL_NAME.name, version=1, old=None, new="Other"),
+    )
+    RecoveryCodes.activate(customer)
+    # A price change has a preview as a draft, and an undo once applied.
+    edits = [Edit("panel", (1,), {"margin_bp": 7_000})]
+    draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
+    invited = make.invited("invited@example.org")
+    raise_alert(cause=Cause.CLOCK_JUMP, text="The clock jumped.")
+    special = {
+        "ops_alert_trust_clock": Alert.objects.get(cause=Cause.CLOCK_JUMP),
+        "billing_wallet_of_customer": customer,
+        "catalog_pricechange_preview": draft,
+        "accounts_user_invite_again": invited,
+        "accounts_user_withdraw_invitation": invited,
+    }
+    return {**special, **{obj._meta.label: obj for obj in objects}}
