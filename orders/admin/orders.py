@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -23,7 +23,7 @@ from orders.admin.cancel import CancelAdmin
 from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
 from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
-from orders.admin.profit import PERMISSION, profit_page
+from orders.admin.profit import profit_page
 from orders.admin.review import (
     awaits_decision,
     decide_page,
@@ -33,6 +33,7 @@ from orders.admin.review import (
     review_page_of,
     review_state_of,
 )
+from orders.common.hidden_costs import columns_for, may_filter, note_without_costs, sees_costs
 from orders.models import Order, OrderInReview
 from orders.reports.profit import with_profit
 from orders.review import decisions
@@ -44,14 +45,6 @@ from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import moment_text
-
-_PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
-
-
-def _without_profit(request: HttpRequest, columns: Iterable[str]) -> tuple[str, ...]:
-    """Return the columns that the user may see: cost and profit need a permission."""
-    hidden = () if request.user.has_perm(PERMISSION) else _PROFIT
-    return tuple(column for column in columns if column not in hidden)
 
 
 class NoteForm(forms.Form):
@@ -144,11 +137,11 @@ class OrderAdmin(CancelAdmin):
         return (AttemptInline, *used, EventInline)
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        return _without_profit(request, super().get_list_display(request))
+        return columns_for(request, super().get_list_display(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """Put the review first if there is one."""
-        sets = [(title, {"fields": _without_profit(request, about["fields"])}) for title, about in self.fieldsets]
+        sets = [(title, {"fields": columns_for(request, about["fields"])}) for title, about in self.fieldsets]
         if obj is not None and obj.is_end_held:
             [title, about] = sets[-1]
             sets[-1] = (title, {"fields": ("shown_held_end", *about["fields"])})
@@ -158,7 +151,14 @@ class OrderAdmin(CancelAdmin):
         if obj is None or not obj.review_reason:
             return sets
         fields = ("review_reason", "review_note", "review_since", *(("decision",) if awaits_decision(obj) else ()))
-        return [("In review", {"fields": fields}), *sets]
+        return [("In review", {"fields": columns_for(request, fields)}), *sets]
+
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
+        return (sees_costs(request) or may_filter(lookup)) and super().lookup_allowed(lookup, value, request)
+
+    @display(description="Review note")
+    def note_without_costs(self, order: Order) -> str:
+        return note_without_costs(order.review_reason, order.review_note) or "—"
 
     @display(description="Decision")
     def decision(self, order: Order) -> str:

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from orders.admin.review_facts import facts_of
 from orders.checkout.create import loss_note
+from orders.common.hidden_costs import sees_costs, without_costs
 from orders.common.transitions import OrderMoved
 from orders.models import Order
 from orders.reconcile import search
@@ -31,6 +32,7 @@ from orders.reconcile.findings import evidence_attempt
 from orders.review import decisions
 from orders.states import UNSENT_REVIEWS, ReviewReason, Submission
 from panel.accounts.models import User
+from panel.accounts.rights import SEE_COSTS
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
 from panel.lib.admin.base import shown_money
@@ -223,9 +225,9 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
         "seen": review_state_of(order),
         "may_decide": may_decide,
         "why_not": why_not,
-        **facts_of(order),
+        **facts_of(order, with_costs=sees_costs(request)),
     }
-    context["cards"] = _cards(order, posted, likely_id=context["search"].likely_id) if may_decide else ()
+    context["cards"] = _cards(order, posted, context) if may_decide else ()
     if may_decide and "search" in offered(order):
         context["search_form"] = posted.get("search", SearchForm(order=order))
     return TemplateResponse(request, "admin/orders/decide.html", context)
@@ -253,8 +255,17 @@ def _bind(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     return f"Bound to {upstream_id}. The order is followed from now on."
 
 
+# For staff who may not see costs.
+_WOULD_LOSE = "It would lose money now."
+
+
 def _send_again(order: Order, actor: User | None, data: dict[str, Any]) -> str:
-    decisions.send_again(order=order, actor=actor)
+    try:
+        decisions.send_again(order=order, actor=actor)
+    except decisions.WouldLose as error:
+        if _sees_costs(actor):
+            raise
+        raise ActionRefused(f"{_WOULD_LOSE} Refund it, or ask somebody who may see costs.") from error
     return "It is in the queue again."
 
 
@@ -267,7 +278,12 @@ def _search(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     if search.search_now(order=order):
         return "Searched again and found it. The order is followed from now on."
     attempt = evidence_attempt(order)
-    return f"Searched again. {attempt.search_note if attempt else ''}".strip()
+    note = attempt.search_note if attempt else ""
+    return f"Searched again. {note if _sees_costs(actor) else without_costs(note)}".strip()
+
+
+def _sees_costs(actor: User | None) -> bool:
+    return actor is not None and actor.has_perm(SEE_COSTS)
 
 
 _TITLES = {
@@ -287,8 +303,14 @@ _ACTS: dict[str, Callable[[Order, User | None, dict[str, Any]], str]] = {
 # -- how the choices are shown -----------------------------------------------------------------------
 
 
-def _cards(order: Order, posted: dict[str, forms.Form], *, likely_id: str) -> list[Card]:
-    make = {"bind": _bind_card, "send_again": _send_again_card, "refund": _refund_card}
+def _cards(order: Order, posted: dict[str, forms.Form], facts: dict[str, Any]) -> list[Card]:
+    send_again = partial(_send_again_card, with_costs=facts["shows_costs"])
+    make: dict[str, Callable[[Order, forms.Form], Card]] = {
+        "bind": _bind_card,
+        "send_again": send_again,
+        "refund": _refund_card,
+    }
+    likely_id = facts["search"].likely_id
     initial = {"bind": {"upstream_id": likely_id}, "send_again": {}, "refund": {"note": _apology(order)}}
     return [
         make[choice](order, posted.get(choice) or FORMS[choice](order=order, initial=initial[choice]))
@@ -312,8 +334,10 @@ def _bind_card(order: Order, form: forms.Form) -> Card:
     )
 
 
-def _send_again_card(order: Order, form: forms.Form) -> Card:
+def _send_again_card(order: Order, form: forms.Form, *, with_costs: bool) -> Card:
     there, loss = order.provider.name, loss_note(order)
+    if loss and not with_costs:
+        loss = _WOULD_LOSE
     if order.review_reason in UNSENT_REVIEWS:
         title = "Send it"
         text = "It goes back to the queue and is sent as soon as possible."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
 
 from catalog.provider_accounts import same_account
+from orders.common.hidden_costs import note_without_costs, without_costs
 from orders.models import Order, PlacementAttempt
 from orders.reconcile.findings import evidence_attempt
 from orders.review import evidence
@@ -17,8 +19,11 @@ from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text
 
 
-def facts_of(order: Order) -> dict[str, Any]:
-    """Return the page's facts: the order, its attempts, the search for it and the provider's balance."""
+def facts_of(order: Order, *, with_costs: bool) -> dict[str, Any]:
+    """Return the page's facts: the order, its attempts, the search for it and the provider's balance.
+
+    Without costs, what may tell them is left out or hidden.
+    """
     provider = order.provider
     attempt = evidence_attempt(order)
     sent_at = attempt.started_at if attempt else order.created_at
@@ -29,9 +34,11 @@ def facts_of(order: Order) -> dict[str, Any]:
         others=_sent_between(order, attempt),
         exchange_rate=provider.exchange_rate,
     )
-    return {
+    facts = {
         "question": evidence.question_for_staff(order=order, sent_at=sent_at, now=clock.now()),
-        "facts": _facts(order),
+        "note": order.review_note,
+        "facts": _facts(order, with_costs=with_costs),
+        "shows_costs": with_costs,
         "quantity": f"{order.quantity:,}",
         "cost_there": _cost_there(order),
         "attempts": [evidence.attempt_line(attempt) for attempt in order.submission_attempts.all()],
@@ -39,6 +46,27 @@ def facts_of(order: Order) -> dict[str, Any]:
         "search": search,
         "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
         "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
+    }
+    return facts if with_costs else facts | _hidden(order, facts)
+
+
+def _hidden(order: Order, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what replaces the facts that may tell costs."""
+    search = facts["search"]
+    return {
+        "note": note_without_costs(order.review_reason, order.review_note),
+        "cost_there": "",
+        "attempts": [
+            replace(attempt, answer=without_costs(attempt.answer), body=without_costs(attempt.body))
+            for attempt in facts["attempts"]
+        ],
+        "search": replace(
+            search,
+            note=without_costs(search.note),
+            orphans=tuple(replace(orphan, charge="") for orphan in search.orphans),
+        ),
+        "balance": (),
+        "not_counted": "",
     }
 
 
@@ -79,7 +107,7 @@ def _other_order(attempt: PlacementAttempt) -> evidence.OtherOrder:
     return evidence.OtherOrder(order.expected_cost, is_sure=found or attempt.outcome == AttemptOutcome.ACCEPTED)
 
 
-def _facts(order: Order) -> list[tuple[str, str]]:
+def _facts(order: Order, *, with_costs: bool) -> list[tuple[str, str]]:
     there = order.provider
     cost = shown_money(order.expected_cost)
     if there.currency != settings.PANEL_CURRENCY:
@@ -91,7 +119,7 @@ def _facts(order: Order) -> list[tuple[str, str]]:
         ("Its service id", order.upstream_service_id),
         ("Quantity", f"{order.quantity:,}"),
         ("Charge", shown_money(order.charge)),
-        ("Expected cost", cost),
+        *([("Expected cost", cost)] if with_costs else []),
         ("Ordered", moment_text(order.created_at)),
     ]
 

@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from orders.common.hidden_costs import sees_costs, stop_without_costs
 from orders.common.stops import open_stops, resume_sending, stop_sending
 from orders.models import Order, SendingStop
 from orders.states import RESTORE_STOPS, StopReason, Submission
@@ -111,13 +112,22 @@ class SendingStopAdmin(ReadOnlyAdmin):
     ordering = (F("ended_at").desc(nulls_first=True), "-pk")
     actions_list = ("stop_panel",)
     actions_detail = ("resume",)
-    fields = readonly_fields = ("scope", "reason_text", "text", "began", "until", "ended")
+    fields = readonly_fields = ("scope", "reason_text", "words", "began", "until", "ended")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SendingStop]:
         """Return stops with the rights of the user, for the links in the list."""
         may = request.user.has_perm
-        rights = {"may_end_staff": Value(may(RESUME_STAFF)), "may_end": Value(may(RESUME_PANEL))}
+        rights = {
+            "may_end_staff": Value(may(RESUME_STAFF)),
+            "may_end": Value(may(RESUME_PANEL)),
+            "shows_costs": Value(sees_costs(request)),
+        }
         return super().get_queryset(request).annotate(**rights)
+
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
+        """Refuse to filter by a text that its list hides."""
+        hidden = lookup.startswith("text") and not sees_costs(request)
+        return not hidden and super().lookup_allowed(lookup, value, request)
 
     # -- cells -----------------------------------------------------------------------------------------
 
@@ -130,8 +140,9 @@ class SendingStopAdmin(ReadOnlyAdmin):
         return stop.get_reason_display()
 
     @display(description="Details")
-    def words(self, stop: SendingStop) -> str:
-        return format_html('<span class="whitespace-normal break-words">{}</span>', stop.text)
+    def words(self, stop: Any) -> str:
+        text = stop.text if stop.shows_costs else stop_without_costs(stop.reason, stop.text)
+        return format_html('<span class="whitespace-normal break-words">{}</span>', text)
 
     @display(description="Since", ordering="created_at")
     def began(self, stop: SendingStop) -> str:

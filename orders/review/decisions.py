@@ -33,6 +33,10 @@ class ReviewError(Exception):
     """The choice does not fit the order's present state. The message is for staff."""
 
 
+class WouldLose(ReviewError):
+    """The order would lose money. The message tells its cost."""
+
+
 def ask_for_review(
     *, order: Order, reason: str, note: str = "", figures: Sequence[object] = (), replaces: bool = False
 ) -> None:
@@ -124,7 +128,7 @@ def send_again(*, order: Order, actor: User | None) -> None:
     refuse_own(actor=actor, customer_id=order.customer_id)
     loss = loss_note(order)
     if loss:
-        raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
+        raise WouldLose(f"{loss} Refund it, or change the service's cost first.")
     with transaction.atomic():
         now = clock.now()
         text = "Sent again: staff made sure that it was not accepted"

@@ -10,6 +10,7 @@ from django.template import Context
 from django.urls import reverse
 
 from catalog.models import Provider
+from orders.common.hidden_costs import sees_costs, stop_without_costs
 from orders.common.stops import open_stops
 from orders.models import SendingStop
 from orders.states import RESTORE_STOPS
@@ -39,4 +40,7 @@ def sending_banner(context: Context) -> dict[str, Any]:
     request = context["request"]
     may_see = request.user.has_perm("orders.view_sendingstop")
     pages = [(stop, page_of_stop(stop, request.user)) for stop in stops]
+    if not sees_costs(request):
+        for stop in stops:
+            stop.text = stop_without_costs(stop.reason, stop.text)
     return {"stops": [(stop, page if may_see else "") for stop, page in pages if page != request.path]}

@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.running import trust_clock
+from panel.alerts.seen import alerts_for
 from panel.lib import clock
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin
@@ -33,6 +34,9 @@ class AlertAdmin(ReadOnlyAdmin):
     list_filter = ("level", ("resolved_at", admin.EmptyFieldListFilter))
     actions = ("resolve",)
     actions_detail = ("trust_clock",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
+        return alerts_for(request.user, super().get_queryset(request))
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ops.change_alert")

@@ -57,6 +57,32 @@ class Cause(StrEnum):
     STUCK = "drip-feed:{}:stuck"
     DEPOSIT = "deposit:{}"
 
+    @property
+    def tells_costs(self) -> bool:
+        """True if the text gives figures, or words of a provider, from which staff learn what orders cost us."""
+        return self in _TELL_COSTS
+
     def of(self, pk: int | None, detail: str = "") -> str:
         """Return the stored cause for the object with this primary key, None for the whole panel, and a word of it."""
         return f"{self.format(pk)}:{detail[:MAX_DETAIL]}" if detail else self.format(pk)
+
+
+_TELL_COSTS = frozenset(
+    {
+        Cause.MONEY,
+        Cause.OVERCHARGE,
+        Cause.RECANTED,
+        Cause.PROVIDER_SENDING,
+        Cause.TROUBLE,
+        Cause.IMPORT,
+        Cause.POLLING,
+        Cause.STATUS_LISTS,
+        Cause.WORDS,
+        Cause.LATE_ANSWER,
+        Cause.ANSWERS,
+        Cause.CANCELS,
+        Cause.REFILLS,
+        Cause.REFILL_STATUSES,
+        Cause.NOT_APPLIED,
+    }
+)

@@ -17,9 +17,10 @@ from orders.reports.profit import profit_of_all
 from orders.selectors import count_open_orders
 from orders.states import Submission
 from panel.accounts.models import User
-from panel.accounts.signed_in import user_of
+from panel.accounts.signed_in import AnyUser, user_of
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
+from panel.alerts.seen import alerts_for
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.ops.health import tasks_late
@@ -40,7 +41,7 @@ def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, obj
         today=_today() if may("orders.view_order") else None,
         shows_money=may("orders.view_profit"),
         providers=_providers() if may("catalog.view_provider") else None,
-        alerts=Alert.objects.filter(resolved_at=None)[:10] if may("ops.view_alert") else [],
+        alerts=_open_alerts(user_of(request))[:10] if may("ops.view_alert") else [],
     )
     return context
 
@@ -52,7 +53,7 @@ def _providers() -> QuerySet[Provider]:
 
 def open_alerts_badge(request: HttpRequest) -> str:
     """Return the number beside "Alerts" in the navigation, or nothing."""
-    count = Alert.objects.filter(resolved_at=None).count()
+    count = _open_alerts(request.user).count()
     return str(count) if count else ""
 
 
@@ -104,8 +105,8 @@ def _canceled() -> int:
     return CatalogChange.objects.filter(accepted_at=None, topic=CatalogChange.Topic.ORDERS).count()
 
 
-def _open_alerts() -> int:
-    return Alert.objects.filter(resolved_at=None).count()
+def _open_alerts(user: AnyUser) -> QuerySet[Alert]:
+    return alerts_for(user).filter(resolved_at=None)
 
 
 def _paused() -> int:
@@ -136,13 +137,14 @@ _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
         "catalog_catalogchange",
         "catalog.view_catalogchange",
     ),
-    ("alert is open", "alerts are open", _open_alerts, "ops_alert", "ops.view_alert"),
     ("provider is paused", "providers are paused", _paused, "catalog_provider", "catalog.view_provider"),
 )
 
 
 def _needs_me(user: User) -> list[dict[str, object]]:
     rows = [(one, more, count(), name) for one, more, count, name, permission in _NEEDS if user.has_perm(permission)]
+    if user.has_perm("ops.view_alert"):
+        rows.append(("alert is open", "alerts are open", _open_alerts(user).count(), "ops_alert"))
     return [
         {"text": one if count == 1 else more, "count": count, "url": reverse(f"admin:{name}_changelist")}
         for one, more, count, name in rows
