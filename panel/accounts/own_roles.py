@@ -60,8 +60,8 @@ def delete_role(*, role: Role) -> None:
         locked.delete()
 
 
-def _lock(role: Role) -> Role:
-    locked = Role.objects.select_for_update().filter(pk=role.pk).first()
+def _lock(role: Role) -> Group:
+    locked = Group.objects.select_for_update().filter(pk=role.pk).first()
     if locked is None:
         raise RoleRefused("Somebody deleted this role meanwhile.")
     if is_built_in(locked):

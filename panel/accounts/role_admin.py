@@ -157,7 +157,7 @@ class RoleAdmin(ModelAdmin):
         if added := form.rights - form.ticked:
             messages.info(request, f"Given as well, because others need it: {'; '.join(in_words(added))}.")
 
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:  # type: ignore[override]
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:
         """Return for the log which rights were given and taken."""
         given, taken = in_words(form.rights - form.held), in_words(form.held - form.rights)
         parts = [

@@ -74,6 +74,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         review_reason=ReviewReason.CONTRADICTION, review_note="x", review_since=timezone.now()
     )
     pause_provider(provider=provider, kind=PauseKind.FUNDS, text="our balance there is used up")
+    raise_alert(cause=Cause.NO_PRICE, text="3 services have no valid price any more.")
     group = CustomerGroup.objects.create(name="Friends", discount_bp=500)
     run = SyncRun.objects.create(
         provider=provider, outcome=SyncRun.Outcome.REFUSED, reason="The list is empty.", phase=SyncRun.Phase.DONE
@@ -106,7 +107,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         Orphan.objects.create(provider=provider, upstream_id="9009"),
         make.payment_method(),
         make.pending_deposit(customer),
-        Alert.objects.get(),
+        Alert.objects.get(cause=Cause.NO_PRICE),
         LogEntry.objects.log_actions(str(customer.pk), [group], 2, "Changed.", single_object=True),
         EmailAddress.objects.create(user=customer, email=customer.email),
         Authenticator.objects.create(user=customer, type="totp", data={}),

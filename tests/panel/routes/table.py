@@ -90,7 +90,7 @@ PAGES = {
     "add_funds_preview": read(SIGNED_IN),
     "deposit_detail": read(OWN, "billing.Deposit"),
     "deposit_cancel": Row(post=OWN, of="billing.Deposit"),
-    # Nothing was uploaded: tests/billing/web tell who may see a receipt.
+    # Nothing was uploaded: tests/billing/test_receipts.py tells who may see a receipt.
     "deposit_receipt": both(NOBODY, "billing.Deposit"),
     "account": both(SIGNED_IN),
     "api_keys": read(SIGNED_IN),
