@@ -103,6 +103,7 @@ def wallet(customer: User, offer: Service) -> Any:
     return wallet_of(customer=customer)
 
 
+DECIDERS = (OWNER, MANAGER, SUPERUSER)
 STAFF = (OWNER, MANAGER, SUPPORT, SUPERUSER)
 OWNERS = (OWNER, SUPERUSER)
 NOTE = {"note": "mine", "seen": ""}
@@ -119,8 +120,8 @@ ACTIONS: dict[str, tuple[str, Callable[[User, Service], Any], dict[str, Any], tu
     "refund": ("orders_order_decide", in_doubt, {"choice": "refund", "note": "mine"}, STAFF),
     "search": ("orders_order_decide", in_doubt, {"choice": "search"}, STAFF),
     "stop a drip-feed": ("orders_dripfeed_stop", drip, {}, STAFF),
-    "approve": ("billing_deposit_approve", deposit, {"credited": "20"}, OWNERS),
-    "refuse": ("billing_deposit_refuse", deposit, {"reason": "mine"}, OWNERS),
+    "approve": ("billing_deposit_approve", deposit, {"credited": "20"}, DECIDERS),
+    "refuse": ("billing_deposit_refuse", deposit, {"reason": "mine"}, DECIDERS),
     "credit": (
         "billing_wallet_move_money",
         wallet,
