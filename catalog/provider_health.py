@@ -32,7 +32,10 @@ BURN_DAYS = 7
 ENOUGH_ORDERS = 10
 
 _WORST_FIRST = (DANGER, WARNING, INFO, GOOD)
-_ALERTS = (Cause.CURRENCY, Cause.MONEY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS)
+_ALERTS = (
+    *(Cause.BELOW_FLOOR, Cause.PROVIDER_FLOOR, Cause.CURRENCY, Cause.MONEY),
+    *(Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from unfold.decorators import display
 
 from catalog.admin.price_changes import PricedAdmin
 from catalog.models import PriceChange, PricePolicy
+from catalog.prices.floor import CHANGE_FLOOR
 from catalog.prices.storage import price_policy
 from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.formats import percent_text
 
 
 class PricePolicyForm(forms.ModelForm):
@@ -46,6 +49,17 @@ class PricePolicyAdmin(PricedAdmin):
     priced = ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step")
     price_kind = "panel"
     price_source = PriceChange.Source.PANEL
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return () if request.user.has_perm(CHANGE_FLOOR) else ("shown_minimum", "minimum_margin_bp")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        minimum = "minimum_margin_bp" if request.user.has_perm(CHANGE_FLOOR) else "shown_minimum"
+        return ("margin_bp", "margin_fixed", minimum, "price_step")
+
+    @display(description="Minimum margin")
+    def shown_minimum(self, policy: PricePolicy) -> str:
+        return f"{percent_text(policy.minimum_margin_bp)} (the owner sets it)"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -7,8 +7,9 @@ from typing import Any
 
 from catalog.admin.shared import LABELS, category_names, shown_setting
 from catalog.models import PriceChange, Provider
-from catalog.prices.changes import MODELS, Effect, Preview
+from catalog.prices.changes import MODELS
 from catalog.prices.edits import load_edits
+from catalog.prices.previews import Effect, Preview
 from panel.lib.formats import percent_text
 
 # Rows of settings shown on the page of a change.

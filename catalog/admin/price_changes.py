@@ -27,7 +27,7 @@ from catalog.prices.changes import (
     MODELS,
     AlreadyApplied,
     ChangeRefused,
-    Preview,
+    NotConfirmed,
     PreviewOutdated,
     apply_change,
     draft_change,
@@ -35,6 +35,8 @@ from catalog.prices.changes import (
     preview_change,
 )
 from catalog.prices.edits import Edit, load_edits
+from catalog.prices.floor import CHANGE_FLOOR, touches_floor
+from catalog.prices.previews import Preview
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 from panel.lib.digits import whole_number
@@ -56,7 +58,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
     """Redirect to the preview of a stored draft, or apply it at once if it changes no price."""
     try:
         preview = preview_change(change=change)
-        if not preview.moves_prices:
+        if not preview.moves_prices and not preview.must_confirm:
             apply_change(change=change, seen=preview.fingerprint, actor=user_of(request))
             report_applied(request, change, preview)
             return redirect(after or back)
@@ -147,7 +149,9 @@ class PricedAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
         base = kwargs.pop("form", self.form)
-        return super().get_form(request, obj, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
+        # Fields that a form declares would stay in it, and be saved, if they were only left out of the page.
+        read_only = dict.fromkeys(set(self.get_readonly_fields(request, obj)) & set(base.declared_fields))
+        return super().get_form(request, obj, form=type(base.__name__, (SeenForm, base), read_only), **kwargs)
 
     def is_priced(self, column: str, value: object) -> bool:
         """Return True if setting `column` to `value` needs a preview."""
@@ -210,6 +214,8 @@ def may_apply(request: HttpRequest, change: PriceChange) -> bool:
     needed = [f"catalog.change_{MODELS[kind]._meta.model_name}" for kind in kinds]
     if any("currency" in edit.values for edit in load_edits(change.edits)):
         needed.append("catalog.connect_provider")
+    if touches_floor(load_edits(change.edits)):
+        needed.append(CHANGE_FLOOR)
     return request.user.has_perms(["catalog.change_pricechange", *needed])
 
 
@@ -279,8 +285,13 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         try:
             if request.method == "POST":
                 try:
-                    done = apply_change(change=change, seen=request.POST.get("seen", ""), actor=user_of(request))
-                except PreviewOutdated as error:
+                    done = apply_change(
+                        change=change,
+                        seen=request.POST.get("seen", ""),
+                        actor=user_of(request),
+                        is_confirmed="confirm" in request.POST,
+                    )
+                except (NotConfirmed, PreviewOutdated) as error:
                     messages.error(request, str(error))
                 else:
                     report_applied(request, change, done)

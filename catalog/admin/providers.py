@@ -26,6 +26,7 @@ from catalog.admin.type_words import unsold_types
 from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.pauses import resume_provider
+from catalog.prices.floor import CHANGE_FLOOR, FLOOR, confirm_exchange_rate, is_unconfirmed
 from catalog.provider_accounts import ProviderUnusable, check_balance, dialect_of, set_api_key
 from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
 from catalog.upstream.currencies import is_same_currency
@@ -33,6 +34,7 @@ from catalog.upstream.errors import UpstreamError, explain
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import AsksAgain, shown_money
+from panel.lib.admin.fields import ExchangeRateField
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
 
@@ -58,7 +60,13 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
     list_select_related = ("figures",)
     search_fields = ("name",)
     actions = ("import_services",)
-    actions_detail: tuple[str, ...] = ("test_connection", "test_dialect", "import_now", "resume")
+    actions_detail: tuple[str, ...] = (
+        "test_connection",
+        "test_dialect",
+        "import_now",
+        "resume",
+        "confirm_rate",
+    )
     change_form_outer_before_template = "admin/catalog/provider_panel.html"
     # Includes the currency and the switch: saved at once, they would take effect before the new exchange rate.
     priced = ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active")
@@ -74,8 +82,12 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
     def asks_again(self, request: HttpRequest) -> bool:
         return self.may_connect(request)
 
+    def may_move_floor(self, request: HttpRequest) -> bool:
+        """Return True if the user may set the exchange rate and the currency."""
+        return self.has_change_permission(request) and request.user.has_perm(CHANGE_FLOOR)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and self.may_connect(request)
+        return super().has_add_permission(request) and self.may_connect(request) and self.may_move_floor(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # Orders and services refer to it: switch it off instead.
@@ -85,13 +97,17 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
         return super().get_form(request, obj, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        return ("looking",) if self.may_connect(request) else ("looking", "dialect_in_words", *CONNECTION)
+        connection = () if self.may_connect(request) else ("dialect_in_words", *CONNECTION)
+        floor = () if self.may_move_floor(request) else ("shown_exchange_rate", *FLOOR["provider"])
+        return tuple(dict.fromkeys(("looking", *connection, *floor)))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         key = ("api_key",) if self.may_connect(request) else ()
+        rate = "exchange_rate" if self.may_move_floor(request) else "shown_exchange_rate"
+        prices = tuple(rate if name == "exchange_rate" else name for name in PRICES)
         return (
             (None, {"fields": ("name", "api_url", *key, "is_active")}),
-            ("Prices", {"fields": ("currency", *PRICES)}),
+            ("Prices", {"fields": ("currency", *prices)}),
             ("Technical", {"fields": (*TECHNICAL, *(("looking",) if obj else ()))}),
             (
                 "How it speaks",
@@ -110,6 +126,8 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
     @method_decorator(sensitive_variables("key"))
     def columns_set(self, request: HttpRequest, obj: Provider, form: forms.ModelForm) -> Sequence[str]:
         columns = []
+        if not obj.pk:
+            obj.confirmed_exchange_rate = obj.exchange_rate
         if key := form.cleaned_data.get("api_key"):
             set_api_key(provider=obj, api_key=key)
             columns.append("api_key_encrypted")
@@ -173,6 +191,10 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
     @display(description="Margin")
     def shown_margin(self, provider: Provider) -> str:
         return own_margin(provider.margin_bp, provider.margin_fixed)
+
+    @display(description="Exchange rate")
+    def shown_exchange_rate(self, provider: Provider) -> str:
+        return f"{ExchangeRateField().show(provider.exchange_rate)} (the owner sets it)"
 
     @display(description="Last import", ordering="last_synced_at")
     def shown_import(self, provider: Any) -> str:
@@ -260,6 +282,39 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
         if pk is None or not self.has_change_permission(request):
             return False
         return Provider.objects.filter(pk=pk, pause_count__gt=0).exists()
+
+    def has_confirm_rate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        pk = whole_number(object_id or "")
+        if pk is None or not self.may_move_floor(request):
+            return False
+        return any(is_unconfirmed(provider) for provider in Provider.objects.filter(pk=pk))
+
+    @action(description="Confirm the exchange rate", icon="currency_exchange", permissions=["confirm_rate"])
+    def confirm_rate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+        rates = (provider.confirmed_exchange_rate, provider.exchange_rate)
+        before, after = (ExchangeRateField().prepare_value(rate) for rate in rates)
+
+        def act(data: dict[str, Any]) -> str:
+            if not confirm_exchange_rate(provider=provider, actor=user_of(request)):
+                raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
+            return f"The exchange rate of {after} is confirmed; {before} was before. Its services are sold again."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=provider,
+            form_class=ConfirmForm,
+            title=f"Confirm the exchange rate of {provider}",
+            explanation=(
+                f"It is {after}, and {before} was confirmed. What would be sold below its cost by that is not sold. If "
+                f"{after} is right, confirm it: all owners get a mail. If it is not, go back and set it right."
+            ),
+            button=f"{after} is right",
+            act=act,
+            seen=f"{before}:{after}",
+            is_for_good=True,
+        )
 
     def has_connect_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self.may_connect(request)

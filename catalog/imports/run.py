@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from catalog.imports.apply import store_plan
 from catalog.imports.diff import ImportPlan, Listed, Stored, find_doubts, plan_import
@@ -163,7 +164,11 @@ def _apply(run: SyncRun, provider: Provider, plan: ImportPlan, taught: Mapping[s
     with transaction.atomic():
         # Imports of one provider run one after another, and an older list never overwrites a newer one.
         seen: datetime | None = provider.last_synced_at
-        if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(last_synced_at=run.started_at):
+        # The first import stands for what the owner set up: from then on, losses are judged by its exchange rate.
+        confirmed = Coalesce("confirmed_exchange_rate", "exchange_rate")
+        if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(
+            last_synced_at=run.started_at, confirmed_exchange_rate=confirmed
+        ):
             raise _Moved
         if taught_types(provider) != taught:
             raise _Moved  # Words were given another type, under the lock that the line above waited for.

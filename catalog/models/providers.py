@@ -21,8 +21,12 @@ class PricePolicy(models.Model):
     margin_fixed = models.BigIntegerField("fixed margin per 1000", default=0)
     minimum_margin_bp = models.IntegerField("minimum margin", default=0, help_text=_PERCENT_HELP)
     price_step = models.BigIntegerField("price step", default=100)
+    confirmed_minimum_bp = models.IntegerField(
+        null=True, editable=False, help_text="The minimum margin that an owner last confirmed. Null: as it is."
+    )
 
     class Meta:
+        permissions = (("change_floor", "Can set exchange rates, currencies and the minimum margin"),)
         verbose_name = "panel margin"
         verbose_name_plural = "panel margin"
         constraints = (
@@ -59,6 +63,11 @@ class Provider(models.Model):
     exchange_rate = models.BigIntegerField(
         default=EXCHANGE_ONE,
         help_text="Panel currency for one unit of the provider's, in units of 10⁻¹².",
+    )
+    confirmed_exchange_rate = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="As of the first import, or as an owner last confirmed it. Losses are judged by it. Null: as it is.",
     )
     margin_bp = models.IntegerField("margin", null=True, blank=True, help_text="Empty: the panel's.")
     margin_fixed = models.BigIntegerField(

@@ -7,7 +7,6 @@ comes here as edits. The same function computes the preview and what is applied.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2s
 
@@ -25,7 +24,9 @@ from catalog.prices.edits import (
     undo_edits,
     with_edits,
 )
-from catalog.prices.rules import PricedService, Terms, lowest_price, margin_share, priced, rescaled_rate
+from catalog.prices.floor import CHANGE_FLOOR, find_moves, settle_moves, touches_floor
+from catalog.prices.previews import Effect, Preview
+from catalog.prices.rules import PricedService, Terms, lowest_price, priced, rescaled_rate
 from catalog.prices.storage import (
     alert_hidden,
     convert_rates,
@@ -41,7 +42,6 @@ from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.bulk_sql import update_rows
 
-WORST = 10
 KEPT_DRAFTS = timedelta(days=1)
 # Maximum services to query by primary key; beyond, reading all of them is faster.
 MAX_NAMED = 500
@@ -67,92 +67,25 @@ class PreviewOutdated(ChangeRefused):
         super().__init__("Prices or rates changed since this was shown. Nothing was applied; look at it again.")
 
 
+class NotConfirmed(ChangeRefused):
+    """It moves a floor beyond the band of the last confirmed value."""
+
+    def __init__(self) -> None:
+        super().__init__("This moves what all prices rest on, and needs your confirmation below. Nothing was applied.")
+
+
+class NotYours(ChangeRefused):
+    """It moves a floor, and the person may not."""
+
+    def __init__(self) -> None:
+        super().__init__("Exchange rates, currencies and the minimum margin are the owner's to set.")
+
+
 class AlreadyApplied(ChangeRefused):
     """The change was applied before."""
 
     def __init__(self) -> None:
         super().__init__("This change was applied already.")
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A service before and after a change."""
-
-    before: PricedService
-    after: PricedService
-
-    @property
-    def is_priced(self) -> bool:
-        """Return True if its cost or price changes."""
-        return (self.before.cost, self.before.price) != (self.after.cost, self.after.price)
-
-    @property
-    def is_retyped(self) -> bool:
-        """Return True if its type changes, and with it what a customer fills in and how the price is counted."""
-        return self.before.type != self.after.type
-
-    @property
-    def share_before(self) -> int | None:
-        """Return the margin in basis points of the cost."""
-        return margin_share(cost=self.before.cost, price=self.before.price)
-
-    @property
-    def share_after(self) -> int | None:
-        return margin_share(cost=self.after.cost, price=self.after.price)
-
-    @property
-    def earns_nothing(self) -> bool:
-        """Return True if its price does not exceed its cost, or it has no price."""
-        return self.after.price <= self.after.cost
-
-    @property
-    def loses_at_old_price(self) -> bool:
-        """Return True if the old price is below the new cost."""
-        return self.before.price < self.after.cost
-
-
-@dataclass(slots=True)
-class Preview:
-    """What a change would do to the services, or did."""
-
-    # Services whose price, cost, sale state or type changes.
-    effects: list[Effect] = field(default_factory=list)
-    raised: int = 0
-    lowered: int = 0
-    put_on_sale: int = 0
-    taken_off_sale: int = 0
-    lost_price: int = 0
-    retyped: int = 0
-    # Services whose price is the lowest one that the minimum margin allows.
-    at_minimum: int = 0
-    earning_nothing: int = 0
-    losing_at_old_price: int = 0
-    # Services to be put on sale that have no price or a type that cannot be ordered.
-    not_sellable: int = 0
-    # Discounted and agreed prices may change because the lowest price does.
-    moves_agreements: bool = False
-    fingerprint: str = ""
-
-    @property
-    def affected(self) -> int:
-        """Return the number of changed prices."""
-        return self.raised + self.lowered + self.lost_price
-
-    @property
-    def moves_prices(self) -> bool:
-        """Return True if any customer may pay a different price, or for something else."""
-        return bool(self.affected or self.retyped) or self.moves_agreements
-
-    @property
-    def worst(self) -> list[Effect]:
-        """Return the ten services with changed prices that earn least; for equal margins, the largest fall first."""
-
-        def badness(effect: Effect) -> tuple[int, int, int]:
-            after, before = effect.share_after, effect.share_before
-            fall = (after or 0) - (before or 0)
-            return (-1 if after is None else after, fall, effect.after.pk)
-
-        return sorted((one for one in self.effects if one.is_priced), key=badness)[:WORST]
 
 
 def draft_change(
@@ -171,13 +104,16 @@ def preview_change(*, change: PriceChange) -> Preview:
     return _preview(load_edits(change.edits), read_terms())
 
 
-def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -> Preview:
+def apply_change(*, change: PriceChange, seen: str | None, actor: User | None, is_confirmed: bool = False) -> Preview:
     """Apply the draft, once, fill in what it did, and return that.
 
     `seen` is the fingerprint of the preview that was shown: the change is refused if it would now do anything else.
-    None applies it in any case. Raise ChangeRefused or a subclass; then nothing was changed.
+    None applies it in any case. `is_confirmed`: an owner confirmed that it moves a floor beyond its band. `actor` is
+    None for the panel itself. Raise ChangeRefused or a subclass; then nothing was changed.
     """
     edits = load_edits(change.edits)
+    if actor is not None and touches_floor(edits) and not actor.has_perm(CHANGE_FLOOR):
+        raise NotYours
     with transaction.atomic():
         # 1. Lock: providers first, as imports do.
         named = {pk for edit in edits if edit.kind == "provider" for pk in edit.pks} | providers_of(edits)
@@ -191,6 +127,8 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
         preview = _preview(edits, terms)
         if seen is not None and seen != preview.fingerprint:
             raise PreviewOutdated
+        if preview.must_confirm and not is_confirmed:
+            raise NotConfirmed
         lost = tuple(one.after.pk for one in preview.effects if one.before.is_on_sale and not one.after.price)
         if lost:
             # Recorded, so that an undo puts them back on sale.
@@ -214,6 +152,7 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
         # 4. Write the settings, then what follows from them.
         _write(edits, preview, terms)
         _confirm_rates(preview, now)
+        settle_moves(preview.floor, services=preview.affected, below_cost=preview.below_old_cost, actor=actor)
         alert_hidden(len(lost))
     for name, value in values.items():
         setattr(change, name, value)
@@ -284,8 +223,9 @@ def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
         found.not_sellable += bool(chosen.get("is_on_sale")) and not after.is_on_sale
         _count(found, Effect(before, after), then)
     found.moves_agreements = _moves_agreements(edits)
+    found.floor = find_moves(edits)
     shown = [(one.after.pk, one.before[-3:], one.after[-3:], one.before.type, one.after.type) for one in found.effects]
-    found.fingerprint = blake2s(repr((dump_edits(edits), shown)).encode(), digest_size=12).hexdigest()
+    found.fingerprint = blake2s(repr((dump_edits(edits), shown, found.floor)).encode(), digest_size=12).hexdigest()
     return found
 
 
@@ -323,6 +263,7 @@ def _count(found: Preview, effect: Effect, terms: Terms) -> None:
     found.raised += after.price > before.price
     found.lowered += after.price < before.price
     found.earning_nothing += effect.earns_nothing
+    found.below_old_cost += after.price < before.cost
     found.losing_at_old_price += effect.loses_at_old_price
     floor = lowest_price(cost=after.cost, allow_below_minimum=after.allow_below_minimum, panel=terms.panel)
     found.at_minimum += after.price == floor and terms.panel.minimum_margin_bp > 0

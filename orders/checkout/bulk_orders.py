@@ -20,10 +20,11 @@ from billing.models import Entry, Wallet
 from billing.wallets import spendable, wallet_of
 from catalog.models import Service
 from catalog.prices.customer_prices import CustomerTerms, terms_of
+from catalog.prices.floor import alert_below_floor
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
 from orders.checkout.bulk_text import MAX_LINES, BulkLine, read_lines
-from orders.checkout.create import NotEnoughFunds, charge_key, charge_of, new_order
+from orders.checkout.create import BelowFloor, NotEnoughFunds, charge_key, charge_of, check_floor, new_order
 from orders.checkout.questions import link_question
 from orders.checkout.validation import (
     BadQuantity,
@@ -159,7 +160,11 @@ def _priced(line: BulkLine, services: Mapping[int, Service], terms: CustomerTerm
             raise NotOnSale(_("There is no service %(number)s on sale.") % {"number": line.service_id})
         checked = _check_line(service, line)
         offer = terms.offer(service)
+        check_floor(offer)
         return PricedLine(line, service, checked, offer.price, charge_of(offer=offer, quantity=checked.quantity))
+    except BelowFloor as refusal:
+        alert_below_floor(refusal.provider)
+        return PricedLine(line, service, error=refusal.message)
     except OrderRefused as refusal:
         return PricedLine(line, service, error=refusal.message)
 

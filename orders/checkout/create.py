@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from billing import ledger
 from billing.models import Entry, Wallet
 from billing.wallets import spendable, wallet_of
-from catalog.models import Service
+from catalog.models import Provider, Service
 from catalog.prices.customer_prices import Offer, offer_of
+from catalog.prices.floor import alert_below_floor, floor_cost
 from catalog.selectors import service_on_sale
 from catalog.service_types import is_package_type
 from orders.checkout.validation import (
@@ -68,6 +69,14 @@ class NotEnoughFunds(OrderRefused):
             % {"missing": missing}
         )
         self.missing = charge - available
+
+
+class BelowFloor(NotOnSale):
+    """The price is below the cost at the last confirmed exchange rate of `provider`."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(str(GONE), field="service")
+        self.provider = provider
 
 
 class AlreadyOrdered(OrderRefused):
@@ -133,9 +142,20 @@ def charge_of(*, offer: Offer, quantity: int, runs: int = 1) -> int:
     return charge * runs
 
 
+def check_floor(offer: Offer) -> None:
+    """Raise BelowFloor if the offer's price is below the cost that an unconfirmed exchange rate hides."""
+    provider = offer.service.upstream.provider
+    if offer.price < floor_cost(service=offer.service, provider=provider):
+        raise BelowFloor(provider)
+
+
 def cost_of_order(*, service: Service, quantity: int, service_type: str = "") -> int:
     """Return what an order costs us at today's rate, in micro-units. `service_type`: as sold, if not the service's."""
-    return service.cost if is_package_type(service_type or service.type) else charge_for(service.cost, quantity)
+    return _cost_at(service.cost, quantity=quantity, service_type=service_type or service.type)
+
+
+def _cost_at(per_1000: int, *, quantity: int, service_type: str) -> int:
+    return per_1000 if is_package_type(service_type) else charge_for(per_1000, quantity)
 
 
 def loss_note(order: Order) -> str:
@@ -144,7 +164,9 @@ def loss_note(order: Order) -> str:
         return "It has no valid cost now."  # A cost out of range is stored as 0.
     # The type may have been given another meaning since. How the provider counts is then not sure: take the worse.
     types = (order.service_type, order.service.type)
-    cost = max(cost_of_order(service=order.service, quantity=order.quantity, service_type=one) for one in types)
+    # An exchange rate that nobody confirmed must not hide what it costs.
+    per_1000 = max(order.service.cost, floor_cost(service=order.service, provider=order.provider))
+    cost = max(_cost_at(per_1000, quantity=order.quantity, service_type=one) for one in types)
     if cost <= order.charge:
         return ""
     now, paid = (format_money(amount, settings.PANEL_CURRENCY, exact=True) for amount in (cost, order.charge))
@@ -227,6 +249,9 @@ def create_once(
                 note_numbers_after_commit()
                 hint_after_commit("orders.tasks.submit_orders")
                 return CreatedOrder(order, created=True)
+    except BelowFloor as refusal:
+        alert_below_floor(refusal.provider)  # Not in the transaction, which is rolled back.
+        raise
     except IntegrityError:
         # The other half of a double click committed between our query and our insert.
         existing = _with_key(customer, request_key).first()
@@ -283,6 +308,7 @@ def check_and_price(
         raise NotOnSale(str(GONE), field="service")
     checked = check_order(service=service, order_input=order_input)
     offer = offer_of(customer=customer, service=service)
+    check_floor(offer)
     charge = charge_of(offer=offer, quantity=checked.quantity, runs=checked.runs or 1)
     if seen_charge is not None and charge > seen_charge:
         raise PriceChanged(seen=seen_charge, charge=charge)

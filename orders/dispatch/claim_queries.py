@@ -63,7 +63,7 @@ def next_due(provider: Provider) -> Order | None:
     if row is None:
         return None
     order, service, upstream = instances(row, Order, Service, UpstreamService)
-    order.service, service.upstream = service, upstream
+    order.service, service.upstream, order.provider = service, upstream, provider
     return order
 
 

@@ -29,6 +29,7 @@ from django.db.models import F, Min
 
 from catalog.models import Provider
 from catalog.pauses import PauseKind, pause_provider, usable_providers
+from catalog.prices.floor import alert_below_floor, is_unconfirmed
 from catalog.provider_accounts import ProviderUnusable, account_of, add_times, client_for, has_permit, request_scope
 from catalog.provider_rounds import for_each_provider
 from catalog.upstream.evidence import Evidence
@@ -283,6 +284,8 @@ def has_free_lane(*, lanes: int, submitting: int, late: int, max_late: int) -> b
 def _why_unsent(provider: Provider, order: Order) -> tuple[ReviewReason, str] | None:
     """Return why staff decide about the order before it is sent, with a note for them; None if it may be sent."""
     if loss := loss_note(order):
+        if is_unconfirmed(provider):
+            alert_below_floor(provider)
         return ReviewReason.WOULD_LOSE, loss
     cost = cost_of_order(service=order.service, quantity=order.quantity, service_type=order.service_type)
     if exceeds_limit(provider=provider, cost=cost):  # It must not stop the others.

@@ -37,6 +37,7 @@ from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_resolved_review
 from orders.states import FINAL, EventKind, ReviewReason, Status
 from orders.tracking.end_alerts import alert_recanted, alert_wave
+from orders.tracking.hidden_losses import watch_hidden_losses
 from orders.tracking.interpret import OrderChange, ask_about_word, change_of, is_foreign, without_effect
 from orders.tracking.recanted import recants
 from orders.tracking.unknown_words import Unknown, alert_unknown_words, stays, unknown_of
@@ -153,6 +154,7 @@ def _apply(
     if any(change.unknown_word is not None for change in changes.values()):
         alert_unknown_words(provider)
     _watch_costs(provider, list(changes.values()))
+    watch_hidden_losses(provider, list(changes.values()))
 
 
 def _row_of(order: Order, answers: Answers) -> StatusRow | RowError | None:

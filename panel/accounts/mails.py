@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -38,6 +40,10 @@ def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = 
         body = render_to_string(
             "mail/address_changed.txt", {**context, "keys": ApiKey.objects.filter(customer=mail.user).in_use()}
         )
+    elif mail.kind == AccountMail.Kind.OWNERS:
+        subject = f"URGENT · {mail.facts['subject']} · {panel}"
+        address = f"{settings.SITE_URL}{reverse('admin:index')}"
+        body = render_to_string("mail/owner_notice.txt", {**context, "address": address})
     elif (until := ends_at(mail.user)) and until > timezone.now() and mail.user.email == mail.recipient:
         subject = _("You are invited to %(panel)s") % {"panel": panel}
         body = render_to_string("mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": until})
@@ -55,6 +61,6 @@ QUEUE = MailQueue(
     write=write_account_mail,
     unchanged=(),
     alert=Cause.ACCOUNT_MAILS,
-    unreachable="The mail server cannot be reached: invitations and news about accounts are not sent.",
+    unreachable="The mail server cannot be reached: invitations, news about accounts and news for owners wait.",
     refused=lambda mail: f"“{mail.get_kind_display()}” could not be mailed to {mail.recipient}: it is refused.",
 )

@@ -155,12 +155,14 @@ class AccountMail(models.Model):
 
     An address change, from `old` to `new`, is mailed to both. An invitation mail has the link valid when it is sent.
     A notice, such as of a new password, was written when it happened, as `subject` and `body`.
+    `facts` are those of a mail to owners, as `panel.accounts.owner_notices` writes them.
     """
 
     class Kind(models.TextChoices):
         ADDRESS = "address", "The address was changed"
         INVITATION = "invitation", "Invitation"
         NOTICE = "notice", "Notice"
+        OWNERS = "owners", "News for owners"
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="mails")
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -169,6 +171,7 @@ class AccountMail(models.Model):
     new = models.EmailField(blank=True)
     subject = models.CharField(max_length=250, blank=True, default="", db_default="")
     body = models.TextField(blank=True, default="", db_default="")
+    facts = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     mail_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     mail_attempts = models.PositiveSmallIntegerField(default=0)

@@ -25,14 +25,14 @@ CHANGE_ADDRESS = "accounts.change_address"
 # What each role may do, in words for the person who assigns it. Nobody acts on their own account.
 RIGHTS = {
     OWNER: (
-        "everything, and alone the money of wallets, deposits and payment methods, settings that touch money, "
-        "providers' addresses and keys, resuming what the panel stopped by itself, invitations, roles and e-mail "
-        "addresses."
+        "everything, and alone the money of wallets, deposits and payment methods, settings that touch money, exchange "
+        "rates, currencies and the minimum margin, the list of who did what, providers' addresses and keys, resuming "
+        "what the panel stopped by itself, invitations, roles and e-mail addresses."
     ),
     MANAGER: (
         "what Support may, and prices, services, imports, customers' terms, costs and profit, deposits up to a limit, "
-        "alerts and settings, stopping the sending of orders and resuming it; no provider's address or key, and no "
-        "other money but refunds of orders."
+        "alerts and settings, stopping the sending of orders and resuming it; no provider's address, key or exchange "
+        "rate, and no other money but refunds of orders."
     ),
     SUPPORT: (
         "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "

@@ -18,6 +18,7 @@ class Cause(StrEnum):
     DEPOSIT_MAILS = "deposit-mails"
     SETTINGS = "settings"
     NEIGHBOUR = "neighbour"
+    FLOOR = "floor"
     SENDING = "sending"
     MARK = "mark"
     ANSWERS = "answers"
@@ -48,7 +49,9 @@ class Cause(StrEnum):
     REFILL_STATUSES = "provider:{}:refill status"
     IMPORT = "provider:{}:sync"
     RATE_RISES = "catalog:{}:rises"
-    # About a service, an order, a drip-feed or a deposit.
+    PROVIDER_FLOOR = "provider:{}:floor"
+    BELOW_FLOOR = "provider:{}:below-floor"
+    # About a service, an order, a drip-feed, a deposit or a payment method.
     OVERCHARGE = "service:{}:overcharge"
     CANCELED_SERVICE = "service:{}:canceled"
     LATE_ANSWER = "order:{}:late"
@@ -56,6 +59,7 @@ class Cause(StrEnum):
     NOT_APPLIED = "order:{}:not-applied"
     STUCK = "drip-feed:{}:stuck"
     DEPOSIT = "deposit:{}"
+    DESTINATION = "payment-method:{}"
 
     @property
     def tells_costs(self) -> bool:

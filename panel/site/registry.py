@@ -246,10 +246,7 @@ API_RATE_PER_ADDRESS = Rate(
     "API_RATE_PER_ADDRESS", "Requests from one address", default="2400/m", help="Per s, m, h or d."
 )
 API_RATE_LIMIT_429 = Flag(
-    "API_RATE_LIMIT_429",
-    "Status 429 beyond a limit",
-    default=False,
-    help="Some client libraries need it; others fall over anything but 200.",
+    "API_RATE_LIMIT_429", "Status 429 beyond a limit", default=False, help="Some clients need it; others fail on it."
 )
 API_DUPLICATE_WINDOW = Number(
     "API_DUPLICATE_WINDOW",
@@ -366,6 +363,16 @@ RATE_RISE_PERCENT = Number(
     touches_money=True,
     help="A service whose rate rises by more within a week, at once or in steps, goes off sale and asks you. 0: never.",
 )
+FLOOR_BAND_PERCENT = Number(
+    "FLOOR_BAND_PERCENT",
+    "Band of exchange rates",
+    default=20,
+    least=0,
+    most=90,
+    unit="percent",
+    touches_money=True,
+    help="An exchange rate or minimum margin further from the last one that was confirmed needs your confirmation.",
+)
 CANCELED_SERVICE_PERCENT = Number(
     "CANCELED_SERVICE_PERCENT",
     "Canceled by the provider",
@@ -407,11 +414,5 @@ KEEP_IMPORTS_DAYS = Number(
     help="The last ones of each provider stay, and those that somebody requested.",
 )
 KEEP_ALERTS_DAYS = Number(
-    "KEEP_ALERTS_DAYS",
-    "Resolved alerts",
-    default=180,
-    least=7,
-    most=3_650,
-    unit="days",
-    help="Open alerts stay.",
+    "KEEP_ALERTS_DAYS", "Resolved alerts", default=180, least=7, most=3_650, unit="days", help="Open alerts stay."
 )

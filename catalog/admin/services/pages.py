@@ -44,6 +44,7 @@ from catalog.admin.shared import INHERITED, describe_margin
 from catalog.link_kinds import LinkKind
 from catalog.models import PriceChange, Service
 from catalog.prices.edits import grouped
+from catalog.prices.floor import CHANGE_FLOOR, FLOOR
 from catalog.prices.sorting import save_positions
 from catalog.prices.storage import read_terms
 from catalog.refill_windows import window_text
@@ -181,6 +182,10 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
             },
         ),
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        floor = () if request.user.has_perm(CHANGE_FLOOR) else FLOOR["service"]
+        return (*self.readonly_fields, *floor)
 
     # -- the list ---------------------------------------------------------------------------------------
 
