@@ -152,6 +152,7 @@ KEEP_ALERTS_DAYS = env.str("KEEP_ALERTS_DAYS", default=None)
 INSTALLED_APPS = [
     "panel.apps.PanelConfig",
     "panel.accounts",
+    "panel.activity",
     "panel.alerts",
     "panel.api",
     "panel.lib",
@@ -193,6 +194,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "panel.accounts.sign_in.staff_sessions.StaffSessionMiddleware",
+    "panel.activity.origin.OriginMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
 ]

@@ -31,6 +31,7 @@ from catalog.upstream import client
 from orders.dispatch import submit, timeouts
 from orders.dispatch.answer_files import answers_folder
 from orders.marks import guard, storage
+from panel.activity import append_only as activity_append_only
 from panel.alerts import clocks, rounds, running
 from panel.lib import clock, recent_sign_in
 from panel.lib.http.calls import CALLS
@@ -142,8 +143,10 @@ def flush_without_triggers(django_db_setup: Any) -> Iterator[None]:
             return ["SET LOCAL session_replication_role = replica", *emptied]
         return [
             *append_only.REMOVE["sqlite"],
+            *activity_append_only.REMOVE["sqlite"],
             *sql_flush(self, style, tables, **kwargs),
             *append_only.INSTALL["sqlite"],
+            *activity_append_only.INSTALL["sqlite"],
         ]
 
     operations.sql_flush = flush

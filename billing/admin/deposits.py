@@ -195,5 +195,6 @@ class DepositAdmin(ReadOnlyAdmin):
             act=decide,
             initial={"credited": deposit.amount},
             seen=deposit.state,
+            is_atomic=True,
             **words,
         )

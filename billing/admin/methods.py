@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from billing.destinations import announce_destination, destination_shifts, fingerprint
 from billing.methods import methods
 from billing.models import PaymentMethod
+from panel.accounts.owner_notices import Shift
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import AsksAgain, ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.admin.kept_forms import KEPT, KeptTooOld, keep_form, open_kept
 from panel.lib.formats import percent_text
 from panel.lib.money import BASIS, MoneyError
 
@@ -60,8 +69,19 @@ class PaymentMethodForm(forms.ModelForm):
         return data
 
 
+class _ToConfirm(Exception):
+    """Carries a valid form out of Django's view, whose transaction wrote nothing yet."""
+
+    def __init__(self, method: PaymentMethod, shifts: list[Shift]) -> None:
+        super().__init__()
+        self.method = method
+        self.shifts = shifts
+
+
 @admin.register(PaymentMethod)
 class PaymentMethodAdmin(AsksAgain, ModelAdmin):
+    """What says where money goes is shown old beside new before it is saved, and all owners are told of it."""
+
     form = PaymentMethodForm
     list_display = ("name", "shown_minimum", "shown_maximum", "shown_bonus", "position", "is_active")
 
@@ -76,3 +96,56 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     @display(description="Bonus", ordering="bonus_bp")
     def shown_bonus(self, method: PaymentMethod) -> str:
         return percent_text(method.bonus_bp) if method.bonus_bp else "—"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        confirmed = ""
+        if KEPT in request.POST:
+            try:
+                request.POST, confirmed = open_kept(request.POST[KEPT], request=request, object_id=object_id)
+            except KeptTooOld as error:
+                messages.error(request, str(error))
+                return redirect(request.get_full_path())
+        request.confirmed_destination = confirmed  # type: ignore[attr-defined]
+        try:
+            response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except _ToConfirm as asked:
+            return self._confirm(request, object_id, asked)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: PaymentMethod, form: forms.ModelForm, change: bool) -> None:
+        stored = PaymentMethod.objects.select_for_update().get(pk=obj.pk) if change else None
+        shifts = destination_shifts(before=stored, after=obj)
+        shown = fingerprint(shifts, method_id=obj.pk, actor=user_of(request))
+        if shifts and shown != request.confirmed_destination:  # type: ignore[attr-defined]
+            raise _ToConfirm(obj, shifts)
+        super().save_model(request, obj, form, change)
+        if shifts:
+            announce_destination(method=obj, shifts=shifts, actor=user_of(request))
+
+    def delete_model(self, request: HttpRequest, obj: PaymentMethod) -> None:
+        announce_destination(method=obj, shifts=destination_shifts(before=obj, after=None), actor=user_of(request))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[PaymentMethod]) -> None:
+        with transaction.atomic():
+            for method in queryset:
+                self.delete_model(request, method)
+
+    def _confirm(self, request: HttpRequest, object_id: str | None, asked: _ToConfirm) -> HttpResponse:
+        shown = fingerprint(asked.shifts, method_id=asked.method.pk, actor=user_of(request))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Change where money goes: {asked.method.name}",
+            "opts": self.opts,
+            "shifts": asked.shifts,
+            "name": KEPT,
+            "kept": keep_form(request=request, object_id=object_id, confirmed=shown),
+            "back": request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/billing/confirm_destination.html", context)

@@ -107,6 +107,7 @@ class WalletAdmin(ReadOnlyAdmin):
             button="Move the money",
             act=act,
             initial={"request_key": uuid4().hex},
+            is_atomic=True,
         )
 
 

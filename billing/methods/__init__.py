@@ -36,6 +36,10 @@ class Method(ABC):
     # Sites to which `begin` may redirect, such as "https://pay.example.com"; the browser blocks all others.
     origins: ClassVar[Sequence[str]] = ()
     urls: ClassVar[Sequence[URLPattern]] = ()
+    # Its own columns of PaymentMethod that say where money goes: their changes are confirmed, and told to all owners.
+    destination: ClassVar[Sequence[str]] = ()
+    # Those of them that are never shown.
+    secrets: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def begin(self, deposit: Deposit) -> str:

@@ -38,7 +38,9 @@ from catalog.prices.edits import Edit, load_edits
 from catalog.prices.floor import CHANGE_FLOOR, touches_floor
 from catalog.prices.previews import Preview
 from panel.accounts.signed_in import user_of
+from panel.activity.record import Change
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
+from panel.lib.admin.changes import keep_changes
 from panel.lib.digits import whole_number
 
 
@@ -74,6 +76,8 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
 def report_applied(request: HttpRequest, change: PriceChange, preview: Preview) -> None:
     """Log an applied change and show a message."""
     done = applied_words(preview)
+    rows, _ = settings_of(change)
+    keep_changes(request, [Change(f"{row.label} of {row.target}", row.before, row.after) for row in rows])
     admin.site.get_model_admin(PriceChange).log_change(request, change, f"Applied. {done}")
     messages.success(request, f"{change.summary}. {done}")
     if preview.not_sellable:

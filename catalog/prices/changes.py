@@ -159,11 +159,12 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None, i
     return preview
 
 
-def change_prices(*, edits: Sequence[Edit], source: str, summary: str, actor: User | None = None) -> Preview:
+def change_prices(
+    *, edits: Sequence[Edit], source: str, summary: str, actor: User | None = None, is_confirmed: bool = False
+) -> Preview:
     """Apply edits without a preview: for edits that change no price. Raise ChangeRefused."""
-    return apply_change(
-        change=draft_change(edits=edits, source=source, summary=summary, actor=actor), seen=None, actor=actor
-    )
+    change = draft_change(edits=edits, source=source, summary=summary, actor=actor)
+    return apply_change(change=change, seen=None, actor=actor, is_confirmed=is_confirmed)
 
 
 def draft_undo(*, change: PriceChange, actor: User | None) -> PriceChange:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -18,6 +18,7 @@ from orders.admin.review import find_order, order_or_404, review_state_of
 from orders.models import Order
 from orders.requests.bulk import FAILED, MAX_STAFF_ORDERS, BulkResult, TooMany, cancel_as_staff, plan_staff_cancels
 from panel.accounts.signed_in import user_of
+from panel.activity.record import Change, record
 from panel.lib.admin.actions import ActionRefused, confirm_and_act, is_own_object, log_own_attempt
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
@@ -88,6 +89,7 @@ class CancelAdmin(ReadOnlyAdmin):
             return redirect(self._list_url())
         chosen = list(Order.objects.filter(pk__in=form.cleaned_data["orders"]))
         result = cancel_as_staff(orders=chosen, actor=user_of(request))
+        _record(request, result)
         if own := [order for order in chosen if is_own_object(request, order)]:
             log_own_attempt(request=request, objects=own, title="Cancel orders")
         messages.add_message(request, messages.SUCCESS if result.able else messages.WARNING, summary(result))
@@ -135,6 +137,21 @@ class CancelAdmin(ReadOnlyAdmin):
             seen=review_state_of(order),
             is_routine=True,
         )
+
+
+def _record(request: HttpRequest, result: BulkResult) -> None:
+    """Write to the activity which orders were canceled, or are to be."""
+    refunds = {one.order.pk: one.back for one in result.able if not one.is_asked}
+
+    def refunded(order: Model) -> list[Change]:
+        return [Change("refunded", None, refunds[order.pk])]
+
+    actor = user_of(request).pk
+    if refunds:
+        done = [one.order for one in result.able if not one.is_asked]
+        record(actor_id=actor, objects=done, message="Canceled with others, and refunded.", changes=refunded)
+    if asked := [one.order for one in result.able if one.is_asked]:
+        record(actor_id=actor, objects=asked, message="The provider is asked to cancel it, with others.")
 
 
 def summary(result: BulkResult) -> str:

@@ -16,6 +16,7 @@ from billing import append_only, constraints
 from catalog.shop import catalog_version_triggers
 from orders.models import Order
 from orders.states import UNSENT_REVIEWS, Submission
+from panel.activity import append_only as activity
 from panel.alerts import running
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
@@ -183,6 +184,8 @@ def find_breaches() -> list[Breach]:
         breaches.extend(_overdue())
     if not append_only.installed(connection):
         breaches.append(Breach("entries are append-only", ["a trigger on billing_entry is missing"]))
+    if not activity.installed(connection):
+        breaches.append(Breach("what people did is append-only", ["a trigger on the activity is missing"]))
     if guards := constraints.missing_guards(connection):
         breaches.append(Breach("the database holds each balance to its last entry", guards))
     if not catalog_version_triggers.installed(connection):

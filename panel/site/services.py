@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
+from panel.activity.record import HIDDEN, REPLACED, Change, record
 from panel.site import stored
 from panel.site.files import CheckedFile
 from panel.site.groups import SETTINGS
@@ -166,7 +166,8 @@ def _log(actor: Any, changes: list[SettingChange]) -> None:
         setting = SETTINGS[change.name]
         was, now = shown_text(setting, change.old), shown_text(setting, change.new)
         text = f"{setting.label} was replaced." if setting.is_secret else f"{setting.label}: {was} → {now}"
-        LogEntry.objects.log_actions(str(actor.pk), [rows[change.name]], CHANGE, text)
+        values = (HIDDEN, REPLACED) if setting.is_secret else (was, now)
+        record(actor_id=actor.pk, objects=[rows[change.name]], message=text, changes=[Change(setting.label, *values)])
 
 
 def shown_text(setting: Setting[Any], text: str | None) -> str:

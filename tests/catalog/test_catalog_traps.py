@@ -103,7 +103,7 @@ def test_currency_when_set_after_refusal_then_costs_are_unchanged(upstream, prov
     assert import_list(provider).outcome == "refused"
     data = form_of(staff_client, provider)
     answer = staff_client.post(page_of(provider), {**data, "currency": "TRY", "exchange_rate": "0.03"})
-    staff_client.post(answer.url, {"seen": seen_on(staff_client.get(answer.url)), "next": ""})
+    staff_client.post(answer.url, {"seen": seen_on(staff_client.get(answer.url)), "next": "", "confirm": "yes"})
     # The stored rates were dollars: ₺66.666667 now, which costs no less than the $2.00 before.
     sold = Service.objects.select_related("upstream__provider").get(upstream__external_id="101")
     assert (sold.upstream.provider.currency, sold.upstream.rate) == ("TRY", 66_666_667)
@@ -115,7 +115,7 @@ def test_currency_when_set_after_refusal_then_costs_are_unchanged(upstream, prov
     assert (sold.cost, sold.price) == (1_800_000, 2_250_000)
     # A day later the change is undone by mistake: still nothing is sold below its cost.
     undo = draft_undo(change=PriceChange.objects.get(), actor=None)
-    apply_change(change=undo, seen=None, actor=None)
+    apply_change(change=undo, seen=None, actor=None, is_confirmed=True)
     sold.refresh_from_db()
     assert sold.cost >= 1_800_000
 
@@ -128,7 +128,7 @@ def test_currency_when_set_then_converts_rows_and_clears_balance(upstream, provi
     row = CatalogChange.objects.get()
     assert (row.old["rate"], row.new["rate"]) == (2_000_000, 3_000_000)
     edit = Edit("provider", (provider.pk,), {"currency": "EUR", "exchange_rate": 2_000_000_000_000})
-    preview = change_prices(edits=[edit], source="provider", summary="Euros")
+    preview = change_prices(edits=[edit], source="provider", summary="Euros", is_confirmed=True)
     assert not preview.affected
     row.refresh_from_db()
     assert (row.old["rate"], row.new["rate"]) == (1_000_000, 1_500_000)

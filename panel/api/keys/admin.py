@@ -107,4 +107,5 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             seen="revoked" if key.is_revoked else "in use",
             is_for_good=True,
             may_be_own=True,
+            is_atomic=True,
         )

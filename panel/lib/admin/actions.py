@@ -7,18 +7,21 @@ for what belongs to one's own account: another person has to act.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from panel.activity.record import differences, record, snapshot
+from panel.lib.admin.changes import keep_changes
 from panel.lib.own_account import SENTENCE, OwnAccount, is_own
 from panel.lib.recent_sign_in import require_recent_sign_in
 
@@ -42,12 +45,14 @@ def confirm_and_act(
     is_for_good: bool = False,
     may_be_own: bool = False,
     is_routine: bool = False,
+    is_atomic: bool = False,
 ) -> HttpResponse:
     """Show the form; once it is posted and valid, run `act` and redirect to the object's page.
 
     `act` takes the cleaned data and returns the success message; it raises ActionRefused otherwise. `seen` names the
     state of `obj`: a form opened in another state, or sent before, is refused. `is_for_good`: the action cannot be
-    undone, and its button is red. `may_be_own`: allowed even if `obj` belongs to the person who acts.
+    undone, and its button is red. `may_be_own`: allowed even if `obj` belongs to the person who acts. `is_atomic`:
+    `act` sends nothing to other servers, and is one transaction with its entry in the activity.
 
     Whoever signed in long ago confirms that it is them first, unless the action `is_routine`: daily work on orders and
     services, but nothing about wallets, keys, roles or settings.
@@ -67,6 +72,7 @@ def confirm_and_act(
         seen=seen,
         may_be_own=may_be_own,
         is_routine=is_routine,
+        is_atomic=is_atomic,
     ):
         return redirect(back)
     context = {
@@ -96,9 +102,11 @@ def act_once(
     seen: str,
     may_be_own: bool = False,
     is_routine: bool = False,
+    is_atomic: bool = False,
 ) -> bool:
-    """Run `act` as in `confirm_and_act`, log it and show its message. Return True if done; otherwise the form has the
-    error.
+    """Run `act` as in `confirm_and_act`, log it with what it changed of `obj`, and show its message.
+
+    Return True if done; otherwise the form has the error.
 
     An attempt on one's own account is logged under `title`, even if the form is not valid. `is_routine`: as in
     `confirm_and_act`. A page of its own calls `require_recent_sign_in` when it is opened.
@@ -113,7 +121,11 @@ def act_once(
             return False
         if request.POST.get("seen", "") != seen:
             raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
-        done = act(form.cleaned_data)
+        with transaction.atomic() if is_atomic else nullcontext():
+            before = snapshot(obj)
+            done = act(form.cleaned_data)
+            keep_changes(request, differences(before, snapshot(obj)))
+            model_admin.log_change(request, obj, done)
     except OwnAccount as error:
         log_own_attempt(request=request, objects=[obj], title=title)
         form.add_error(None, str(error))
@@ -121,7 +133,6 @@ def act_once(
     except ActionRefused as error:
         form.add_error(None, str(error))
         return False
-    model_admin.log_change(request, obj, done)
     messages.success(request, done)
     return True
 
@@ -134,4 +145,4 @@ def is_own_object(request: HttpRequest, obj: Model | None) -> bool:
 def log_own_attempt(*, request: HttpRequest, objects: Sequence[Model], title: str) -> None:
     """Write to the activity log that somebody tried `title` on their own account's objects."""
     message = f"Refused, because it belongs to their own account: {title}."
-    LogEntry.objects.log_actions(str(request.user.pk), list(objects), CHANGE, message)
+    record(actor_id=request.user.pk, objects=objects, message=message)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
 
+from panel.activity.record import ADDITION, CHANGE, DELETION, Change, differences, record, snapshot
+from panel.lib.admin.changes import form_changes, keep_changes, kept_changes
 from panel.lib.admin.pages import DeepPaginator
 from panel.lib.money import format_money
 from panel.lib.recent_sign_in import require_recent_sign_in
@@ -23,6 +27,32 @@ class ModelAdmin(unfold.ModelAdmin):
     """The base class of every list in the admin."""
 
     paginator = DeepPaginator
+
+    # -- the activity ----------------------------------------------------------------------------------
+
+    def construct_change_message(
+        self, request: HttpRequest, form: forms.ModelForm, formsets: Any, add: bool = False
+    ) -> Any:
+        keep_changes(request, form_changes(form))
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        return self._record(request, obj, ADDITION, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        return self._record(request, obj, CHANGE, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        def lost(obj: Model) -> list[Change]:
+            return differences(snapshot(obj), {})
+
+        return record(actor_id=request.user.pk, objects=queryset, flag=DELETION, changes=lost)
+
+    def _record(self, request: HttpRequest, obj: Model, flag: int, message: Any) -> LogEntry:
+        changes = kept_changes(request)
+        return record(actor_id=request.user.pk, objects=[obj], flag=flag, message=message, changes=changes)[0]
+
+    # -- lists -----------------------------------------------------------------------------------------
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
         """Refuse lookups that reveal a hash or a secret letter by letter: `?password__startswith=a` lists who matches.

@@ -25,6 +25,8 @@ PASS = timedelta(days=30)
 
 # What the order itself says (`timeline_of` reads it there), or what only explains how it came to its end.
 _REPEATED = (EventKind.ORDERED, EventKind.SUBMISSION, EventKind.STATUS, EventKind.REVIEW)
+# Of money, and of staff even where the person is not stored, such as by a command.
+_KEPT = (EventKind.REFUND, EventKind.STAFF)
 _DECIDED = (Submission.ACCEPTED, Submission.REFUSED, Submission.WITHDRAWN)
 
 
@@ -45,7 +47,7 @@ def prune_answers() -> int | None:
 
 
 def _delete_events(orders: Sequence[int]) -> int:
-    ours = OrderEvent.objects.filter(order__in=orders, actor=None).exclude(kind=EventKind.REFUND)
+    ours = OrderEvent.objects.filter(order__in=orders, actor=None).exclude(kind__in=_KEPT)
     return ours.filter(Q(kind__in=_REPEATED) | Q(is_public=False)).delete()[0]
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import SyncRun
 from orders.models import DailySpending
 from panel.accounts.models import AccountMail, SignIn
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.site import registry as site
 from panel.site import sign_in_settings
@@ -20,6 +21,12 @@ from panel.site import sign_in_settings
 BATCH = 500
 # Of past days nobody reads the counter. An answer that comes late still lowers it.
 SPENDING_DAYS = 30
+
+# Alerts of what a person did with the floor of prices, or with where money goes.
+_IS_OF_PEOPLE = Q(cause=Cause.FLOOR)
+for _cause in (Cause.PROVIDER_FLOOR, Cause.DESTINATION):
+    _start, _, _end = _cause.partition("{}")
+    _IS_OF_PEOPLE |= Q(cause__startswith=_start, cause__endswith=_end)
 
 
 def prune_imports() -> int | None:
@@ -35,8 +42,12 @@ def prune_imports() -> int | None:
 
 
 def prune_alerts() -> int | None:
-    """Delete a batch of alerts that were resolved long ago. Return how many, or None if none is left."""
-    return _delete_batch(Alert.objects.filter(resolved_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
+    """Delete a batch of alerts that were resolved long ago. Return how many, or None if none is left.
+
+    Those of what a person did stay.
+    """
+    old = Alert.objects.filter(resolved_at__lt=_before(site.KEEP_ALERTS_DAYS.value))
+    return _delete_batch(old.exclude(_IS_OF_PEOPLE))
 
 
 def prune_spending() -> int | None:

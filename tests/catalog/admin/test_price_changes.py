@@ -288,7 +288,7 @@ def test_form_when_continued_then_preview_leads_back_to_it(staff_client, idle_pr
 
 def applied(client: Client, *edits: Edit, summary: str = "A change") -> PriceChange:
     address = preview_of(*edits, summary=summary)
-    client.post(address, {"seen": seen_on(client.get(address))})
+    client.post(address, {"seen": seen_on(client.get(address)), "confirm": "yes"})
     return PriceChange.objects.get(summary=summary, state="applied")
 
 

@@ -138,7 +138,7 @@ def test_margin_when_changed_then_previewed_and_then_applied(staff_client, provi
     after = row(provider)
     assert (service.price, after["margin_bp"], after["exchange_rate"]) == (2_500_000, None, EXCHANGE_ONE)
     assert after["name"] == "Renamed"
-    apply_change(change=change, seen=None, actor=None)
+    apply_change(change=change, seen=None, actor=None, is_confirmed=True)
     service.refresh_from_db()
     assert service.price == 6_000_000
     assert row(provider)["exchange_rate"] == 2 * EXCHANGE_ONE
@@ -154,7 +154,9 @@ def test_currency_when_shown_then_help_names_the_exchange_rate(staff_client, pro
 def test_currency_when_typed_as_a_name_then_its_code_is_stored(staff_client, provider, typed, code):
     shown = form_of(staff_client, provider)
     url = reverse("admin:catalog_provider_change", args=[provider.pk])
-    staff_client.post(url, {**shown, "currency": typed, "exchange_rate": "0.5"})
+    preview = staff_client.post(url, {**shown, "currency": typed, "exchange_rate": "0.5"}, follow=True)
+    seen = preview.context["preview"].fingerprint
+    staff_client.post(preview.redirect_chain[-1][0], {"seen": seen, "confirm": "yes"})
     assert Provider.objects.get().currency == code
 
 
@@ -203,7 +205,6 @@ def test_connection_when_manager_views_it_then_read_only_without_key(provider):
     assert set(page.context["adminform"].form.fields) == {
         "name",
         "is_active",
-        "exchange_rate",
         "margin_bp",
         "margin_fixed",
         "publish_new",

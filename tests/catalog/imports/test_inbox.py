@@ -226,7 +226,8 @@ def row_of(external_id, topic="rate"):
 
 
 def test_rise_when_minimum_above_zero_then_urgent_before_loss(listing, provider):
-    change_prices(edits=[Edit("panel", (1,), {"minimum_margin_bp": 1_000})], source="panel", summary="10%")
+    edits = [Edit("panel", (1,), {"minimum_margin_bp": 1_000})]
+    change_prices(edits=edits, source="panel", summary="10%", is_confirmed=True)
     Service.objects.filter(upstream__external_id="102").update(allow_below_minimum=True)
     for number in (101, 102):
         listing.set_service(number, rate="2.40")  # with 10% it is $2.64, above the old price of $2.50

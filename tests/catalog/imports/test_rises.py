@@ -207,7 +207,7 @@ def test_past_rates_when_the_currency_is_set_then_converted(listing, provider, s
     rate_becomes(listing, provider, "4")
     put_back(staff)
     edit = Edit("provider", (provider.pk,), {"currency": "EUR", "exchange_rate": 2_000_000_000_000})
-    change_prices(edits=[edit], source="provider", summary="Euros")
+    change_prices(edits=[edit], source="provider", summary="Euros", is_confirmed=True)
     assert (PastRate.objects.get().rate, service(101).confirmed_rate) == (1_000_000, 2_000_000)
 
 

@@ -49,7 +49,8 @@ def draft(*edits: Edit, actor=None, summary="A change"):
 
 
 def change(kind, pk, **values):
-    return change_prices(edits=[Edit(kind, (pk,), values)], source=PriceChange.Source.LIST, summary=f"{kind} {values}")
+    edits = [Edit(kind, (pk,), values)]
+    return change_prices(edits=edits, source=PriceChange.Source.LIST, summary=f"{kind} {values}", is_confirmed=True)
 
 
 def panel(**values):

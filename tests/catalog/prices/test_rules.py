@@ -51,7 +51,8 @@ def sold_service(idle_provider):
 def change(kind, pk, **values):
     """Apply an edit without a preview; return how many prices changed."""
     edits = [Edit(kind, (pk,), values)]
-    return change_prices(edits=edits, source=PriceChange.Source.LIST, summary="A change").affected
+    found = change_prices(edits=edits, source=PriceChange.Source.LIST, summary="A change", is_confirmed=True)
+    return found.affected
 
 
 def panel(**values):

@@ -271,7 +271,8 @@ def shop(provider, upstream, customer, other, staff):
 
 
 def edit(kind: str, pk: int, **values: Any) -> None:
-    change_prices(edits=[Edit(kind, (pk,), values)], source=PriceChange.Source.LIST, summary="A change")
+    edits = [Edit(kind, (pk,), values)]
+    change_prices(edits=edits, source=PriceChange.Source.LIST, summary="A change", is_confirmed=True)
 
 
 def by_service(**values: Any) -> Callable[[Shop], None]:
