@@ -69,7 +69,7 @@ UNFOLD: dict[str, object] = {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
-                    _item("Activity", "manage_search", "admin_logentry_changelist", "admin.view_logentry"),
+                    _item("Activity", "manage_search", "activity_act_changelist", "activity.view_act"),
                     {
                         "title": "Settings",
                         "icon": "settings",

@@ -40,7 +40,7 @@ RIGHTS = {
     ),
 }
 
-OUR_APPS = ("accounts", "ops", "site", "catalog", "billing", "orders")
+OUR_APPS = ("accounts", "activity", "ops", "site", "catalog", "billing", "orders")
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",

@@ -6,6 +6,16 @@ from django.contrib.admin.models import LogEntry
 from django.db import models
 
 
+class Act(LogEntry):
+    """An entry of Django's log under the name that its page has."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = "entry of the activity"
+        verbose_name_plural = "activity"
+
+
 class ActivityDetail(models.Model):
     """Where an act came from, and what it changed. Only ever added, in the transaction of its entry.
 

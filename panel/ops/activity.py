@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from panel.accounts.roles import OUR_APPS
-from panel.activity.models import ActivityDetail
+from panel.activity.models import Act, ActivityDetail
 from panel.lib.admin.base import ReadOnlyAdmin
 from panel.lib.admin.fields import ExchangeRateField
 from panel.lib.csv_files import as_csv, csv_response
@@ -71,7 +71,7 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(content_type__in=known) if known else queryset
 
 
-@admin.register(LogEntry)
+@admin.register(Act)
 class ActivityAdmin(ReadOnlyAdmin):
     list_display = ("shown_time", "user", "shown_address", "shown_action", "kind", "shown_object", "message")
     list_display_links = ("shown_time",)
@@ -101,10 +101,7 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.export_view)
-        return [path("export/", view, name="admin_logentry_export"), *super().get_urls()]
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Activity", **(extra_context or {})})
+        return [path("export/", view, name="activity_act_export"), *super().get_urls()]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Stream what the list shows with these filters, the latest first."""
@@ -154,7 +151,7 @@ class ActivityAdmin(ReadOnlyAdmin):
         if len(changes) > MAX_LISTED:
             lines.append(f"and {len(changes) - MAX_LISTED:,} more")
         shown = format_html_join("", '<span class="block text-xs">{}</span>', ((line[:200],) for line in lines))
-        return format_html('<span style="overflow-wrap: anywhere">{}{}</span>', _words(entry), shown)
+        return format_html('<span class="tall" style="overflow-wrap: anywhere">{}{}</span>', _words(entry), shown)
 
     @display(description="Message")
     def said(self, entry: LogEntry) -> SafeString:
@@ -165,11 +162,9 @@ class ActivityAdmin(ReadOnlyAdmin):
         changes = _changes(entry)
         if not changes:
             return "—"
-        row = (
-            '<tr class="border-t border-base-200 dark:border-base-800"><th scope="row" class="py-2 pr-4 text-left '
-            'align-top font-medium">{}</th><td class="py-2 pr-4 align-top break-words whitespace-pre-wrap">{}</td>'
-            '<td class="py-2 align-top break-words whitespace-pre-wrap">{}</td></tr>'
-        )
+        cell = '<td class="py-2 pr-4 align-top break-words" style="white-space: pre-wrap">{}</td>'
+        head = '<th scope="row" class="py-2 pr-4 text-left align-top font-medium">{}</th>'
+        row = f'<tr class="border-t border-base-200 dark:border-base-800">{head}{cell}{cell}</tr>'
         rows = format_html_join("", row, ((_label(one), _before(one), _after(one)) for one in changes))
         return format_html(
             '<table class="w-full"><thead><tr><th scope="col" class="pr-4 text-left">What</th><th scope="col" '

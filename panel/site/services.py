@@ -160,7 +160,7 @@ def _store(actor: Any, row: StoredSetting, text: str | None, undo_of: SettingCha
 
 
 def _log(actor: Any, changes: list[SettingChange]) -> None:
-    """Write the changes into the admin's log as well, which the page "Log entries" shows."""
+    """Write the changes into the admin's log as well, which the page "Activity" shows."""
     rows = StoredSetting.objects.in_bulk([change.name for change in changes])
     for change in changes:
         setting = SETTINGS[change.name]

@@ -3,6 +3,7 @@
 The log is large where a panel is old, and its list is filtered by time: an index helps it.
 """
 
+import django.contrib.admin.models
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -18,6 +19,23 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='Act',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'entry of the activity',
+                'verbose_name_plural': 'activity',
+                'proxy': True,
+                'default_permissions': ('view',),
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('admin.logentry',),
+            managers=[
+                ('objects', django.contrib.admin.models.LogEntryManager()),
+            ],
+        ),
         migrations.CreateModel(
             name='ActivityDetail',
             fields=[

@@ -14,11 +14,13 @@ from panel.activity.record import Change
 def form_changes(form: forms.ModelForm) -> list[Change]:
     """Return what a valid form changes: the values that it began with, and those that were sent."""
     is_new = form.instance._state.adding or not form.initial
-    return [
+    found = [
         Change(name, None if is_new else _plain(form, name, form.initial.get(name)), _after(form, name))
         for name in form.changed_data
         if name in form.cleaned_data
     ]
+    # A field may call the same amount in other words a change.
+    return [one for one in found if one.before != one.after]
 
 
 def keep_changes(request: HttpRequest, changes: Sequence[Change]) -> None:

@@ -254,8 +254,8 @@ def test_key_when_owner_sets_it_then_used_and_never_shown(provider, upstream):
         page_of(provider),
         reverse("admin:catalog_provider_changelist"),
         reverse("admin:catalog_provider_history", args=[provider.pk]),
-        reverse("admin:admin_logentry_changelist"),
-        reverse("admin:admin_logentry_change", args=[entry.pk]),
+        reverse("admin:activity_act_changelist"),
+        reverse("admin:activity_act_change", args=[entry.pk]),
         action(provider, "test_connection"),
     ]
     for address in pages:

@@ -205,7 +205,7 @@ def test_users_when_there_are_more_then_list_needs_no_more_queries(customer):
 
 
 def activity(client: Client, **filters: Any) -> str:
-    page = client.get(reverse("admin:admin_logentry_changelist"), filters)
+    page = client.get(reverse("admin:activity_act_changelist"), filters)
     assert page.status_code == 200
     return page.content.decode()
 

@@ -30,8 +30,8 @@ from tests.admin_calls import action_address
 
 pytestmark = pytest.mark.django_db
 
-PAGE = reverse("admin:admin_logentry_changelist")
-EXPORT = reverse("admin:admin_logentry_export")
+PAGE = reverse("admin:activity_act_changelist")
+EXPORT = reverse("admin:activity_act_export")
 
 
 def latest() -> tuple[LogEntry, list[dict[str, Any]]]:
@@ -194,9 +194,7 @@ def test_books_when_a_trigger_of_the_activity_is_missing_then_a_breach(place):
 def test_activity_when_a_superuser_deletes_then_there_is_no_way(staff, staff_client, customer):
     record(actor_id=staff.pk, objects=[customer], message="Done.")
     entry = LogEntry.objects.get()
-    assert (
-        staff_client.post(reverse("admin:admin_logentry_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
-    )
+    assert staff_client.post(reverse("admin:activity_act_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
     staff_client.post(PAGE, {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"})
     assert LogEntry.objects.get() == entry
 
@@ -238,7 +236,7 @@ def test_page_when_filtered_then_by_person_kind_object_and_day(acts, customer):
 
 def test_entry_when_opened_then_a_table_shows_before_and_after(acts):
     entry = LogEntry.objects.get(change_message="By the owner.")
-    text = signed_in(acts[0]).get(reverse("admin:admin_logentry_change", args=[entry.pk])).content.decode()
+    text = signed_in(acts[0]).get(reverse("admin:activity_act_change", args=[entry.pk])).content.decode()
     assert "$90.00" in text
     assert "Before and after" in text
 
