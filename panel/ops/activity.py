@@ -81,7 +81,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_fullwidth = True
     change_list_template = "admin/activity.html"
     search_fields = ("user__email", "=object_id", "object_repr", "change_message")
-    search_help_text = "A person, a number or name of an object, or words of what was done"
+    search_help_text = "Person, object or words"
     show_full_result_count = False
     # By id, which follows time.
     ordering = ("-pk",)
