@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2s
 
+from django.contrib.admin.utils import label_for_field
+
 from billing.methods import methods
 from billing.models import PaymentMethod
 from panel.accounts.models import User
@@ -60,7 +62,7 @@ def announce_destination(*, method: PaymentMethod, shifts: Sequence[Shift], acto
 
 
 def _shift(column: str, before: PaymentMethod | None, after: PaymentMethod | None) -> Shift:
-    label = str(PaymentMethod._meta.get_field(column).verbose_name).capitalize()
+    label = str(label_for_field(column, PaymentMethod)).capitalize()
     old, new = (_shown(one, column) for one in (before, after))
     # A secret that was replaced by another looks the same.
     return Shift(label, old, f"{new} (replaced)" if old == new and new else new)

@@ -107,7 +107,8 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
         confirmed = ""
         if KEPT in request.POST:
             try:
-                request.POST, confirmed = open_kept(request.POST[KEPT], request=request, object_id=object_id)
+                post, confirmed = open_kept(request.POST[KEPT], request=request, object_id=object_id)
+                request.POST = post  # type: ignore[assignment]
             except KeptTooOld as error:
                 messages.error(request, str(error))
                 return redirect(request.get_full_path())

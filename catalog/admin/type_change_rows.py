@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from catalog.models import CustomerPrice, Service
 from catalog.models.type_words import shown_word
-from catalog.prices.changes import Effect, Preview
+from catalog.prices.previews import Effect, Preview
 from catalog.service_types import SPECS, is_package_type, is_sellable
 from panel.lib.admin.base import shown_money
 from panel.lib.money import charge_for

@@ -41,7 +41,7 @@ def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = 
             "mail/address_changed.txt", {**context, "keys": ApiKey.objects.filter(customer=mail.user).in_use()}
         )
     elif mail.kind == AccountMail.Kind.OWNERS:
-        subject = f"URGENT · {mail.facts['subject']} · {panel}"
+        subject = f"URGENT · {(mail.facts or {}).get('subject', '')} · {panel}"
         address = f"{settings.SITE_URL}{reverse('admin:index')}"
         body = render_to_string("mail/owner_notice.txt", {**context, "address": address})
     elif (until := ends_at(mail.user)) and until > timezone.now() and mail.user.email == mail.recipient:

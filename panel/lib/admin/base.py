@@ -37,10 +37,10 @@ class ModelAdmin(unfold.ModelAdmin):
         return super().construct_change_message(request, form, formsets, add)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return self._record(request, obj, ADDITION, message)
+        return self.write_entry(request, obj, ADDITION, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return self._record(request, obj, CHANGE, message)
+        return self.write_entry(request, obj, CHANGE, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         def lost(obj: Model) -> list[Change]:
@@ -48,7 +48,7 @@ class ModelAdmin(unfold.ModelAdmin):
 
         return record(actor_id=request.user.pk, objects=queryset, flag=DELETION, changes=lost)
 
-    def _record(self, request: HttpRequest, obj: Model, flag: int, message: Any) -> LogEntry:
+    def write_entry(self, request: HttpRequest, obj: Model, flag: int, message: Any) -> LogEntry:
         changes = kept_changes(request)
         return record(actor_id=request.user.pk, objects=[obj], flag=flag, message=message, changes=changes)[0]
 

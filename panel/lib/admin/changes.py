@@ -45,5 +45,7 @@ def _plain(form: forms.ModelForm, name: str, value: object) -> object:
     if isinstance(field, forms.ModelChoiceField) and value is not None and not isinstance(value, Model | str):
         if isinstance(value, list | tuple):
             return [str(one) for one in value]
-        return str(field.queryset.filter(pk=value).first() or value) if isinstance(value, int) else value
+        if isinstance(value, int) and field.queryset is not None:
+            return str(field.queryset.filter(pk=value).first() or value)
+        return value
     return str(value) if isinstance(value, Model) else value
