@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from catalog.models import PricePolicy, Provider, Service
 from catalog.prices.edits import Edit
 from catalog.prices.rules import cost_of
+from catalog.upstream.currencies import is_same_currency
 from panel.accounts.models import User
 from panel.accounts.owner_notices import Shift, notify_owners
 from panel.alerts.causes import Cause
@@ -103,8 +104,10 @@ def _move(edit: Edit, row: Provider | PricePolicy, of: str, column: str, old: An
     new, confirmed = edit.values[column], old
     if column in _CONFIRMED and (stored := getattr(row, _CONFIRMED[column])) is not None:
         confirmed = stored
-    # There is no small change of a currency.
-    far = column not in _CONFIRMED or is_far(new=new, confirmed=confirmed, percent=site.FLOOR_BAND_PERCENT.value)
+    if column == "currency":
+        far = not is_same_currency(old, new)  # USDT counts as USD. Otherwise there is no small change of a currency.
+    else:
+        far = is_far(new=new, confirmed=confirmed, percent=site.FLOOR_BAND_PERCENT.value)
     return FloorMove(edit.kind, row.pk, of, column, old, new, confirmed, far)
 
 

@@ -343,7 +343,8 @@ def test_exchange_rate_when_price_invalid_then_off_sale_with_alert(customer, idl
     assert change("provider", idle_provider.pk, exchange_rate=10**18 // 2) == 1
     assert stored(sold_service) == (0, 0, False)
     assert no_price_alerts() == [1]
-    assert Alert.objects.get(cause="catalog:no_price").text == "1 services have no valid price any more and went off sale."
+    text = "1 services have no valid price any more and went off sale."
+    assert Alert.objects.get(cause="catalog:no_price").text == text
     with pytest.raises(NotOnSale):
         make.order(customer, sold_service)
     assert Order.objects.count() == 0
