@@ -28,6 +28,8 @@ from panel.alerts.services import raise_alert
 from panel.lib import clock
 from panel.lib.money import BASIS, MAX_MICROS, format_money
 from panel.lib.own_account import refuse_own
+from panel.staff.deeds import UNSTATED, Why, record_deed
+from panel.staff.kinds import Kind
 
 MAX_WAITING = 5
 MAX_REFERENCE = 200
@@ -183,10 +185,13 @@ def cancel_deposit(*, deposit: Deposit) -> None:
 # -- staff and gateways --------------------------------------------------------------------------------
 
 
-def approve_deposit(*, deposit_id: int, credited: int, actor: User | None = None, note: str = "") -> Deposit:
+def approve_deposit(
+    *, deposit_id: int, credited: int, actor: User | None = None, note: str = "", why: Why = UNSTATED
+) -> Deposit:
     """Credit `credited` micro-units, the amount that came in, and the promised bonus on it; once, in one transaction.
 
-    Raise AlreadyDecided, OwnAccount for a deposit of the actor's, or DecisionRefused if the wallet cannot hold it.
+    `note` is for the customer, `why` for staff. Raise AlreadyDecided, AboveLimit, OwnAccount for a deposit of the
+    actor's, or DecisionRefused if the wallet cannot hold it.
     Gateways call `confirm_payment` instead.
     """
     if not 0 < credited <= MAX_MICROS:
@@ -205,6 +210,14 @@ def approve_deposit(*, deposit_id: int, credited: int, actor: User | None = None
                 bonus=bonus,
                 note=note[:MAX_NOTE],
                 decided_by=actor.pk if actor else None,
+            )
+            record_deed(
+                actor=actor,
+                kind=Kind.DEPOSIT,
+                amount=credited + bonus,
+                about=deposit,
+                customer_id=deposit.customer_id,
+                why=why,
             )
             post(amount=credited, kind=Entry.Kind.DEPOSIT, key=f"deposit:{deposit_id}")
             if bonus:

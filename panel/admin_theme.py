@@ -61,15 +61,21 @@ UNFOLD: dict[str, object] = {
                         # The default would also highlight this on the profit page, whose address is below it.
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
                     },
+                    {
+                        **_item("Second looks", "preview", "staff_secondlook_changelist", "staff.view_secondlook"),
+                        "badge": "panel.ops.dashboard.second_looks_badge",
+                    },
                     _item("Sending", "send", "orders_sendingstop_changelist", "orders.view_sendingstop"),
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
                     _item("Providers' money", "account_balance", "orders_moneyday_changelist", "orders.view_profit"),
+                    _item("Goodwill", "volunteer_activism", "staff_staffdeed_changelist", "staff.view_staffdeed"),
                     {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
                     _item("Activity", "manage_search", "activity_act_changelist", "activity.view_act"),
+                    _item("Limits of staff", "rule", "staff_stafflimit_changelist", "staff.view_stafflimit"),
                     {
                         "title": "Settings",
                         "icon": "settings",

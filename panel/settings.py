@@ -158,6 +158,7 @@ INSTALLED_APPS = [
     "panel.lib",
     "panel.ops",
     "panel.site",
+    "panel.staff",
     *(["panel.sandbox"] if DEBUG or DEMO else []),
     "catalog",
     "billing",

@@ -23,11 +23,17 @@ from billing.deposits import (
     refuse_deposit,
 )
 from billing.models import Deposit
+from billing.second_looks import asked_approval
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import percent_text
+from panel.staff.deeds import Why
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.kinds import Kind
+from panel.staff.limits import limit_sentence
+from panel.staff.looks import act_or_ask
 
 _STATE_COLORS = {
     Deposit.State.PENDING: "info",
@@ -39,7 +45,7 @@ _WAITING_FIRST = Case(
 ).asc()
 
 
-class ApproveForm(forms.Form):
+class ApproveForm(WhyForm):
     credited = AmountField(label="Amount that came in", help_text="This is credited; the bonus is counted from it.")
     note = forms.CharField(
         required=False,
@@ -47,6 +53,7 @@ class ApproveForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="The customer reads it: for example why the amount differs.",
     )
+    field_order = ("credited", "note", "why", "why_note")
 
 
 class RefuseForm(forms.Form):
@@ -130,8 +137,15 @@ class DepositAdmin(ReadOnlyAdmin):
 
     @action(description="Approve", icon="check", permissions=["decide"], variant="primary")
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = user_of(request)
+
         def act(deposit: Deposit, data: dict[str, Any]) -> str:
-            decided = approve_deposit(deposit_id=deposit.pk, actor=user_of(request), **data)
+            why = take_why(data)
+            asked = asked_approval(deposit=deposit, **data)
+            return act_or_ask(act=lambda: approve(deposit, data, why), asked=asked, actor=user, why=why)
+
+        def approve(deposit: Deposit, data: dict[str, Any], why: Why) -> str:
+            decided = approve_deposit(deposit_id=deposit.pk, actor=user, why=why, **data)
             return f"{self.shown_credited(decided)} was added to the wallet of {decided.customer}."
 
         return self._confirm(
@@ -139,7 +153,10 @@ class DepositAdmin(ReadOnlyAdmin):
             object_id,
             form_class=ApproveForm,
             title="Approve",
-            explanation="What you approve is an entry in the customer's wallet for good, and the customer gets a mail.",
+            explanation=(
+                "What you approve is an entry in the customer's wallet for good, and the customer gets a mail. "
+                f"{limit_sentence(user=user, kind=Kind.DEPOSIT)}"
+            ),
             button="Add the money",
             act=act,
         )

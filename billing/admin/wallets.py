@@ -18,16 +18,23 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import ledger
-from billing.adjusting import STAFF_KINDS, adjust_wallet
+from billing.adjusting import LIMITED_AS, STAFF_KINDS, adjust_wallet
 from billing.models import Entry, Wallet
+from billing.second_looks import asked_adjustment
 from billing.wallets import wallet_of
+from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
+from panel.staff.deeds import Why
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.kinds import Kind
+from panel.staff.limits import limit_sentence
+from panel.staff.looks import act_or_ask
 
 
-class MoveMoneyForm(forms.Form):
+class MoveMoneyForm(WhyForm):
     amount = AmountField(allow_negative=True, help_text="What to add. A minus takes it away, as an adjustment.")
     kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in STAFF_KINDS], widget=UnfoldAdminSelectWidget)
     reason = forms.CharField(
@@ -36,6 +43,7 @@ class MoveMoneyForm(forms.Form):
         help_text="The customer reads it in the wallet: for example the reference of the transfer.",
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+    field_order = ("amount", "kind", "reason", "why", "why_note")
 
 
 @admin.register(Wallet)
@@ -83,8 +91,13 @@ class WalletAdmin(ReadOnlyAdmin):
         wallet = get_object_or_404(Wallet.objects.select_related("customer"), pk=object_id)
 
         def act(data: dict[str, Any]) -> str:
+            why = take_why(data)
+            asked = asked_adjustment(wallet=wallet, kind_label=Entry.Kind(data["kind"]).label, **data)
+            return act_or_ask(act=lambda: move(data, why), asked=asked, actor=user_of(request), why=why)
+
+        def move(data: dict[str, Any], why: Why) -> str:
             try:
-                posting = adjust_wallet(wallet=wallet, actor=user_of(request), **data)
+                posting = adjust_wallet(wallet=wallet, actor=user_of(request), why=why, **data)
             except ledger.InsufficientFunds as error:
                 raise ActionRefused(
                     f"The wallet holds {shown_money(error.available)} only. Nothing was moved."
@@ -102,13 +115,19 @@ class WalletAdmin(ReadOnlyAdmin):
             title=f"Add or take money: {wallet.customer}",
             explanation=(
                 f"The balance is {shown_money(wallet.balance)}. What you post is an entry for good: "
-                "a mistake is mended by another entry."
+                f"a mistake is mended by another entry. {_limits(user_of(request))}"
             ),
             button="Move the money",
             act=act,
             initial={"request_key": uuid4().hex},
             is_atomic=True,
         )
+
+
+def _limits(user: User) -> str:
+    """Return what the person may move alone, for each kind."""
+    kinds = dict.fromkeys(LIMITED_AS.values())
+    return " ".join(f"{kind.label}: {limit_sentence(user=user, kind=Kind(kind))}" for kind in kinds)
 
 
 @admin.register(Entry)

@@ -43,10 +43,12 @@ from orders.recovery.orphans import (
     close_known_orphans,
     search_orphans,
 )
+from orders.second_looks import REFUND_MANY, ask_for_orders
 from orders.states import StopReason, Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import shown_money
+from panel.staff.forms import WhyForm, take_why
 
 # The right to set up providers: it belongs to owners.
 PERMISSION = "catalog.connect_provider"
@@ -66,14 +68,14 @@ class SureForm(forms.Form):
         self.fields["sure"].label = label
 
 
-class RefundForm(SureForm):
+class RefundForm(SureForm, WhyForm):
     note = forms.CharField(
         label="Reason",
         max_length=300,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="The customers read it.",
     )
-    field_order = ("note", "sure")
+    field_order = ("note", "why", "why_note", "sure")
 
 
 class IdForm(forms.Form):
@@ -316,7 +318,10 @@ def _bind(stop: SendingStop, data: dict[str, Any], seen: list[int], actor: User)
 
 def _refund(stop: SendingStop, data: dict[str, Any], seen: list[int], actor: User) -> str:
     assert stop.provider is not None
-    return _summary("refunded", refund_doubts(provider=stop.provider, seen=seen, note=data["note"], actor=actor))
+    why, note = take_why(data), data["note"]
+    done = refund_doubts(provider=stop.provider, seen=seen, note=note, actor=actor, why=why)
+    waits = ask_for_orders(act=REFUND_MANY, orders=done.above_limit, actor=actor, why=why, note=note)
+    return f"{_summary('refunded', done)} {waits}".strip()
 
 
 def _send(stop: SendingStop, data: dict[str, Any], seen: list[int], actor: User) -> str:

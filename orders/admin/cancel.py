@@ -14,18 +14,24 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action
 
-from orders.admin.review import find_order, order_or_404, review_state_of
+from orders.admin.review import find_order, order_or_404
 from orders.models import Order
 from orders.requests.bulk import FAILED, MAX_STAFF_ORDERS, BulkResult, TooMany, cancel_as_staff, plan_staff_cancels
+from orders.review.decisions import review_state_of
+from orders.second_looks import WITHDRAW, ask_for_orders
 from panel.accounts.signed_in import user_of
 from panel.activity.record import Change, record
 from panel.lib.admin.actions import ActionRefused, confirm_and_act, is_own_object, log_own_attempt
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.staff.deeds import UNSTATED
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.kinds import Kind
+from panel.staff.limits import limit_sentence
 
 PERMISSION = "orders.change_order"
 
 
-class OrderSelectionForm(forms.Form):
+class OrderSelectionForm(WhyForm):
     """Primary keys in one field: a thousand separate fields would exceed Django's limit."""
 
     orders = forms.RegexField(
@@ -60,10 +66,14 @@ class CancelAdmin(ReadOnlyAdmin):
         """Show what will happen, without changes yet."""
         pks = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_STAFF_ORDERS + 1])
         try:
-            plan = plan_staff_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=user_of(request))
+            return self._preview(request, pks, OrderSelectionForm(initial={"orders": ",".join(map(str, pks))}))
         except TooMany as error:
             messages.error(request, f"{error} Narrow the list down. Nothing was changed.")
             return None
+
+    def _preview(self, request: HttpRequest, pks: list[int], form: OrderSelectionForm) -> HttpResponse:
+        user = user_of(request)
+        plan = plan_staff_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=user)
         context = {
             **self.admin_site.each_context(request),
             "title": "Cancel orders",
@@ -71,7 +81,8 @@ class CancelAdmin(ReadOnlyAdmin):
             "plan": plan,
             "refund": shown_money(plan.refunded),
             "can_act": bool(plan.able),
-            "form": OrderSelectionForm(initial={"orders": ",".join(map(str, pks))}),
+            "limit": limit_sentence(user=user, kind=Kind.REFUND) if plan.withdrawn else "",
+            "form": form,
             "action": reverse(f"admin:{self._cancel_name}"),
             "back": self._list_url(),
         }
@@ -85,14 +96,19 @@ class CancelAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         form = OrderSelectionForm(request.POST)
         if not form.is_valid():
+            if "orders" in form.cleaned_data:
+                return self._preview(request, form.cleaned_data["orders"], form)
             messages.error(request, "The selection could not be read. Nothing was changed; select the orders again.")
             return redirect(self._list_url())
         chosen = list(Order.objects.filter(pk__in=form.cleaned_data["orders"]))
-        result = cancel_as_staff(orders=chosen, actor=user_of(request))
+        user, why = user_of(request), take_why(form.cleaned_data)
+        result = cancel_as_staff(orders=chosen, actor=user, why=why)
         _record(request, result)
         if own := [order for order in chosen if is_own_object(request, order)]:
             log_own_attempt(request=request, objects=own, title="Cancel orders")
         messages.add_message(request, messages.SUCCESS if result.able else messages.WARNING, summary(result))
+        if waits := ask_for_orders(act=WITHDRAW, orders=result.above_limit, actor=user, why=why):
+            messages.warning(request, waits)
         if result.failed:
             numbers = ", ".join(map(str, result.failed[:20]))
             messages.error(request, f"Not canceled, for an error of ours that the log tells of: orders {numbers}.")
@@ -110,9 +126,14 @@ class CancelAdmin(ReadOnlyAdmin):
     @action(description="Cancel", icon="cancel", permissions=["cancel_one"])
     def cancel_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         order = order_or_404(object_id)
+        user = user_of(request)
+        is_unsent = plan_staff_cancels(orders=[order], actor=None).withdrawn > 0
 
         def act(data: dict[str, Any]) -> str:
-            result = cancel_as_staff(orders=[order], actor=user_of(request))
+            why = take_why(data) if is_unsent else UNSTATED
+            result = cancel_as_staff(orders=[order], actor=user, why=why)
+            if result.above_limit:
+                return ask_for_orders(act=WITHDRAW, orders=result.above_limit, actor=user, why=why)
             if result.withdrawn:
                 return f"Canceled; {shown_money(result.refunded)} refunded."
             if result.failed:
@@ -125,11 +146,12 @@ class CancelAdmin(ReadOnlyAdmin):
             request=request,
             model_admin=self,
             obj=order,
-            form_class=forms.Form,
+            form_class=WhyForm if is_unsent else forms.Form,
             title=f"Cancel order {order.pk}",
             explanation=(
-                f"It was not sent yet: it is canceled at once, and {shown_money(order.net_charge)} are refunded."
-                if plan_staff_cancels(orders=[order], actor=None).withdrawn
+                f"It was not sent yet: it is canceled at once, and {shown_money(order.net_charge)} are refunded. "
+                f"{limit_sentence(user=user, kind=Kind.REFUND)}"
+                if is_unsent
                 else f"{order.provider.name} is asked to cancel it. What comes back follows its answer."
             ),
             button="Cancel the order",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
@@ -13,10 +12,15 @@ from unfold.decorators import action, display
 
 from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import DripFeed
+from orders.second_looks import asked_stop
 from orders.states import DripState
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.kinds import Kind
+from panel.staff.limits import limit_sentence
+from panel.staff.looks import act_or_ask
 
 
 @admin.register(DripFeed)
@@ -111,24 +115,31 @@ class DripFeedAdmin(ReadOnlyAdmin):
         drip = _find(object_id)
         if drip is None:
             raise Http404
+        user = user_of(request)
 
         def act(data: dict[str, Any]) -> str:
-            try:
-                back = stop_drip_feed(drip=drip, actor=user_of(request))
-            except NothingToStop as error:
-                raise ActionRefused(str(error)) from error
-            return f"Stopped; {shown_money(back)} refunded."
+            why = take_why(data)
+
+            def stop() -> str:
+                try:
+                    back = stop_drip_feed(drip=drip, actor=user, why=why)
+                except NothingToStop as error:
+                    raise ActionRefused(str(error)) from error
+                return f"Stopped; {shown_money(back)} refunded."
+
+            return act_or_ask(act=stop, asked=asked_stop(drip=drip), actor=user, why=why)
 
         left = "1 run has" if drip.runs_left == 1 else f"{drip.runs_left:,} runs have"
         return confirm_and_act(
             request=request,
             model_admin=self,
             obj=drip,
-            form_class=forms.Form,
+            form_class=WhyForm,
             title=f"Stop drip-feed {drip.pk}",
             explanation=(
                 f"{left} not begun and never will: {shown_money(drip.refund_of_stop)} are refunded. "
-                "Runs that began go on, and are canceled one by one."
+                "Runs that began go on, and are canceled one by one. "
+                f"{limit_sentence(user=user, kind=Kind.REFUND)}"
             ),
             button="Stop and refund",
             act=act,

@@ -9,17 +9,22 @@ from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from orders.admin.review import order_or_404, refusals, review_state_of
+from orders.admin.review import order_or_404, refusals
 from orders.models import Order
-from orders.review.decisions import ReviewError
+from orders.review.decisions import ReviewError, review_state_of
 from orders.review.manual_close import close_accepted, refund_at_end
+from orders.second_looks import asked_close
 from orders.states import Status
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.kinds import Kind
+from panel.staff.limits import limit_sentence
+from panel.staff.looks import act_or_ask
 
 
-class EndForm(forms.Form):
+class EndForm(WhyForm):
     status = forms.ChoiceField(
         label="It ended as",
         choices=[(one.value, one.label) for one in (Status.CANCELED, Status.PARTIAL, Status.COMPLETED)],
@@ -36,6 +41,8 @@ class EndForm(forms.Form):
     note = forms.CharField(
         label="Reason", max_length=300, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it."
     )
+
+    field_order = ("status", "delivered", "note", "why", "why_note")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,16 +62,17 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
     """Show the form, and close the order as it says."""
     order = order_or_404(object_id)
 
+    user = user_of(request)
+
     def act(data: dict[str, Any]) -> str:
+        why = take_why(data)
+
+        def close() -> str:
+            amount = close_accepted(order=order, actor=user, why=why, **data)
+            return f"Ended as {Status(data['status']).label}; {shown_money(amount)} refunded."
+
         with refusals():
-            amount = close_accepted(
-                order=order,
-                status=data["status"],
-                delivered=data["delivered"],
-                note=data["note"],
-                actor=user_of(request),
-            )
-        return f"Ended as {Status(data['status']).label}; {shown_money(amount)} refunded."
+            return act_or_ask(act=close, asked=asked_close(order=order, **data), actor=user, why=why)
 
     return confirm_and_act(
         request=request,
@@ -75,7 +83,7 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
         explanation=(
             f"For an order whose end {order.provider.name} does not report. Ask there first: what is refunded is never "
             f"taken back, and nothing stops the delivery. The customer paid {shown_money(order.charge)} and has "
-            f"{shown_money(order.refunded)} back so far."
+            f"{shown_money(order.refunded)} back so far. {limit_sentence(user=user, kind=Kind.CLOSE)}"
         ),
         button="End the order",
         act=act,

@@ -31,13 +31,14 @@ from orders.admin.review import (
     order_or_404,
     refusals,
     review_page_of,
-    review_state_of,
 )
 from orders.common.hidden_costs import columns_for, may_filter, note_without_costs, sees_costs
 from orders.models import Order, OrderInReview
 from orders.reports.profit import with_profit
 from orders.review import decisions
+from orders.review.decisions import review_state_of
 from orders.review.manual_close import may_end
+from orders.second_looks import asked_part
 from orders.selectors import api_key_of
 from orders.states import Status, Submission
 from panel.accounts.signed_in import user_of
@@ -45,6 +46,10 @@ from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import moment_text
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.kinds import Kind
+from panel.staff.limits import limit_sentence
+from panel.staff.looks import act_or_ask
 
 
 class NoteForm(forms.Form):
@@ -57,8 +62,9 @@ class DismissForm(forms.Form):
     note = forms.CharField(label="What you found", max_length=300, widget=UnfoldAdminTextInputWidget)
 
 
-class PartForm(NoteForm):
+class PartForm(NoteForm, WhyForm):
     amount = AmountField(label="Amount to give back")
+    field_order = ("amount", "note", "why", "why_note")
 
 
 @admin.register(Order)
@@ -330,16 +336,24 @@ class OrderAdmin(CancelAdmin):
 
     @action(description="Give back a part", icon="payments", permissions=["give_back"])
     def give_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = user_of(request)
+
         def act(order: Order, data: dict[str, Any]) -> str:
-            decisions.refund_part(order=order, amount=data["amount"], note=data["note"], actor=user_of(request))
-            return f"{shown_money(data['amount'])} refunded."
+            why = take_why(data)
+
+            def refund() -> str:
+                decisions.refund_part(order=order, actor=user, why=why, **data)
+                return f"{shown_money(data['amount'])} refunded."
+
+            return act_or_ask(act=refund, asked=asked_part(order=order, **data), actor=user, why=why)
 
         return self._confirm(
             request,
             object_id,
             PartForm,
             "Give back a part",
-            "What you give back counts towards later refunds of this order, and is never taken back.",
+            "What you give back counts towards later refunds of this order, and is never taken back. "
+            f"{limit_sentence(user=user, kind=Kind.REFUND)}",
             "Refund",
             act,
         )

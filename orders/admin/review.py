@@ -30,6 +30,8 @@ from orders.models import Order
 from orders.reconcile import search
 from orders.reconcile.findings import evidence_attempt
 from orders.review import decisions
+from orders.review.decisions import review_state_of
+from orders.second_looks import asked_refund
 from orders.states import UNSENT_REVIEWS, ReviewReason, Submission
 from panel.accounts.models import User
 from panel.accounts.rights import SEE_COSTS
@@ -37,6 +39,8 @@ from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
 from panel.lib.admin.base import shown_money
 from panel.lib.own_account import SENTENCE
+from panel.staff.forms import WhyForm, take_why
+from panel.staff.looks import act_or_ask
 
 
 class ChoiceForm(forms.Form):
@@ -83,13 +87,14 @@ class SendAgainForm(ChoiceForm):
         )
 
 
-class RefundForm(ChoiceForm):
+class RefundForm(ChoiceForm, WhyForm):
     note = forms.CharField(
         label="Reason",
         max_length=300,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="The customer reads it.",
     )
+    field_order = ("note", "why", "why_note")
 
 
 class SearchForm(ChoiceForm):
@@ -136,12 +141,6 @@ def offered(order: Order) -> tuple[str, ...]:
     if order.review_reason in UNSENT_REVIEWS:
         return ("send_again", "refund")
     return ("bind", "send_again", "refund")
-
-
-def review_state_of(order: Order) -> str:
-    """Return a key of the order's state; another attempt, review or refund makes an older decision void."""
-    names = ("submission", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
-    return ":".join(str(getattr(order, name)) for name in names)
 
 
 def review_page_of(order: Order) -> str:
@@ -243,12 +242,12 @@ def _why_not(*, has_right: bool, is_own: bool) -> str:
 # -- what the choices do -----------------------------------------------------------------------------
 
 
-def _act(choice: str, order: Order, actor: User | None, data: dict[str, Any]) -> str:
+def _act(choice: str, order: Order, actor: User, data: dict[str, Any]) -> str:
     with refusals():
         return _ACTS[choice](order, actor, data)
 
 
-def _bind(order: Order, actor: User | None, data: dict[str, Any]) -> str:
+def _bind(order: Order, actor: User, data: dict[str, Any]) -> str:
     upstream_id = data["upstream_id"]
     search.check_id(order=order, upstream_id=upstream_id)
     decisions.bind_upstream_id(order=order, upstream_id=upstream_id, actor=actor)
@@ -259,7 +258,7 @@ def _bind(order: Order, actor: User | None, data: dict[str, Any]) -> str:
 _WOULD_LOSE = "It would lose money now."
 
 
-def _send_again(order: Order, actor: User | None, data: dict[str, Any]) -> str:
+def _send_again(order: Order, actor: User, data: dict[str, Any]) -> str:
     try:
         decisions.send_again(order=order, actor=actor)
     except decisions.WouldLose as error:
@@ -269,12 +268,17 @@ def _send_again(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     return "It is in the queue again."
 
 
-def _refund(order: Order, actor: User | None, data: dict[str, Any]) -> str:
-    decisions.refund_unaccepted(order=order, note=data["note"], actor=actor)
-    return f"Canceled, and {shown_money(order.net_charge)} refunded."
+def _refund(order: Order, actor: User, data: dict[str, Any]) -> str:
+    why, note = take_why(data), data["note"]
+
+    def refund() -> str:
+        decisions.refund_unaccepted(order=order, note=note, actor=actor, why=why)
+        return f"Canceled, and {shown_money(order.net_charge)} refunded."
+
+    return act_or_ask(act=refund, asked=asked_refund(order=order, note=note), actor=actor, why=why)
 
 
-def _search(order: Order, actor: User | None, data: dict[str, Any]) -> str:
+def _search(order: Order, actor: User, data: dict[str, Any]) -> str:
     if search.search_now(order=order):
         return "Searched again and found it. The order is followed from now on."
     attempt = evidence_attempt(order)
@@ -292,7 +296,7 @@ _TITLES = {
     "refund": "Cancel and refund",
     "search": "Search again",
 }
-_ACTS: dict[str, Callable[[Order, User | None, dict[str, Any]], str]] = {
+_ACTS: dict[str, Callable[[Order, User, dict[str, Any]], str]] = {
     "bind": _bind,
     "send_again": _send_again,
     "refund": _refund,

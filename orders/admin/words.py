@@ -21,7 +21,8 @@ from catalog.words.exchange import MAX_BYTES, BadFile, propose, read_file, words
 from catalog.words.meanings import REFUSALS, meanings_for
 from orders.admin.review import Card, review_page_of
 from orders.dispatch.outcomes import PERMANENT
-from orders.dispatch.taught_words import MAX_ORDERS, Decided, Waiting, decide_waiting, teach, waiting_for
+from orders.dispatch.taught_words import MAX_ORDERS, Decided, Waiting, decide_waiting, teach, waiting_for, why_of
+from orders.second_looks import REFUND_WORD, ask_for_orders
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import act_once
@@ -186,7 +187,11 @@ def _teach(word: ProviderWord, meaning: Meaning | None, actor: User, data: dict[
     if meaning is None:
         return f"{word} means nothing any more but what the panel makes of it."
     said = f"{word} means: {meaning.label}."
-    return f"{said} {_told(decide_waiting(word=word, actor=actor))}".strip() if data.get("decide") else said
+    if not data.get("decide"):
+        return said
+    done = decide_waiting(word=word, actor=actor)
+    waits = ask_for_orders(act=REFUND_WORD, orders=done.above_limit, actor=actor, why=why_of(word), word=word)
+    return " ".join(filter(None, (said, _told(done), waits)))
 
 
 def _told(done: Decided) -> str:

@@ -34,6 +34,8 @@ from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.money import format_money
 from panel.lib.task_hints import hint_after_commit
+from panel.staff.deeds import UNSTATED, Why, record_deed
+from panel.staff.kinds import Kind
 
 log = structlog.get_logger(__name__)
 
@@ -193,11 +195,11 @@ def _begin(
     return order
 
 
-def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
+def stop_drip_feed(*, drip: DripFeed, actor: User | None, why: Why = UNSTATED) -> int:
     """Stop the drip-feed, refund the runs that have not begun, and return that refund in micro-units.
 
     Runs that began continue like any order. Raise NothingToStop if it has ended, or if runs may have been sent that
-    this database does not know.
+    this database does not know. Raise AboveLimit for staff.
     """
     if may_lack_orders(provider_id=drip.service.upstream.provider_id):
         raise NothingToStop(_("It cannot be stopped right now. Nothing was changed. Please try again later."))
@@ -207,6 +209,7 @@ def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
             raise NothingToStop(_("All of its runs have begun, or it was stopped before. Nothing was changed."))
         left = held.runs_left
         amount = held.run_charge * left
+        record_deed(actor=actor, kind=Kind.REFUND, amount=amount, about=held, customer_id=held.customer_id, why=why)
         moved = DripFeed.objects.filter(pk=held.pk, state=DripState.RUNNING, begun=held.begun).update(
             state=DripState.STOPPED, refunded=F("refunded") + amount, next_run_at=None, ended_at=clock.now()
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
@@ -30,6 +30,8 @@ from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submissi
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.own_account import OwnAccount, is_own
+from panel.staff.deeds import AboveLimit, Why
+from panel.staff.kinds import Reason
 
 MAX_SECONDS = 20.0
 # Orders that a preview counts; more are decided in further runs.
@@ -59,7 +61,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Decided:
-    """What was done about waiting orders; `refunded` is in micro-units. `left` moved, or are the actor's own."""
+    """What was done about waiting orders; `refunded` is in micro-units. `left` moved, or are the actor's own.
+
+    Nothing was done about those `above_limit` of the actor.
+    """
 
     refunded_orders: int = 0
     refunded: int = 0
@@ -67,6 +72,7 @@ class Decided:
     searched: int = 0
     polled: int = 0
     left: int = 0
+    above_limit: list[Order] = field(default_factory=list)
 
 
 def waiting_for(*, word: ProviderWord) -> Waiting:
@@ -149,17 +155,36 @@ def decide_waiting(*, word: ProviderWord, actor: User) -> Decided:
 def _follow(word: ProviderWord, order: Order, actor: User, done: Decided) -> None:
     code = REFUSALS[word.meaning]
     try:
+        if code in PERMANENT:
+            refund_waiting(word=word, order=order, actor=actor, why=why_of(word))
+            done.refunded_orders += 1
+            done.refunded += order.net_charge
+            return
         with transaction.atomic():
             _resolve_attempts(word, order)
-            if code in PERMANENT:
-                decisions.refund_unaccepted(order=order, note=PERMANENT[code], actor=actor)
-                done.refunded_orders += 1
-                done.refunded += order.net_charge
-            else:
-                decisions.send_again(order=order, actor=actor)
-                done.queued += 1
+            decisions.send_again(order=order, actor=actor)
+            done.queued += 1
+    except AboveLimit:
+        done.above_limit.append(order)
     except (OrderMoved, decisions.ReviewError, OwnAccount):
         done.left += 1
+
+
+def refund_waiting(*, word: ProviderWord, order: Order, actor: User, why: Why) -> None:
+    """Cancel and refund an order that waits for the word. Raise ReviewError if it means no refund any more, OrderMoved,
+    AboveLimit, or OwnAccount.
+    """
+    code = REFUSALS.get(word.meaning)
+    if code not in PERMANENT:
+        raise decisions.ReviewError("The word does not mean a refund any more.")
+    with transaction.atomic():
+        _resolve_attempts(word, order)
+        decisions.refund_unaccepted(order=order, note=PERMANENT[code], actor=actor, why=why)
+
+
+def why_of(word: ProviderWord) -> Why:
+    """Return the reason of the refunds that follow from what was taught."""
+    return Why(Reason.PROVIDER, f"Taught: {word}")
 
 
 def _resolve_attempts(word: ProviderWord, order: Order) -> None:

@@ -21,6 +21,7 @@ from orders.review.decisions import ReviewError, bind_upstream_id, refund_unacce
 from orders.states import AttemptOutcome, Submission
 from panel.accounts.models import User
 from panel.lib.own_account import OwnAccount
+from panel.staff.deeds import UNSTATED, AboveLimit, Why
 
 # What one bulk decision takes at most: staff wait for it.
 MAX_DECIDED = 500
@@ -61,11 +62,15 @@ class Doubts:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """How many orders a bulk decision changed, their sum in micro-units, and why others stayed, with how many."""
+    """How many orders a bulk decision changed, their sum in micro-units, and why others stayed, with how many.
+
+    Those `above_limit` of the actor stayed, too.
+    """
 
     count: int
     charged: int
     left: Counter[str]
+    above_limit: Sequence[Order] = ()
 
 
 def doubts_after_restore(*, provider: Provider) -> Doubts:
@@ -96,9 +101,15 @@ def bind_found(*, provider: Provider, seen: Sequence[int], actor: User | None) -
     return _decide(doubts.found.orders, seen, bind)
 
 
-def refund_doubts(*, provider: Provider, seen: Sequence[int], note: str, actor: User | None) -> Decided:
-    """Cancel and refund the orders in `seen` that are still in doubt. `note` is for the customers."""
-    return _decide(_doubts(provider), seen, lambda order: refund_unaccepted(order=order, note=note, actor=actor))
+def refund_doubts(
+    *, provider: Provider, seen: Sequence[int], note: str, actor: User | None, why: Why = UNSTATED
+) -> Decided:
+    """Cancel and refund the orders in `seen` that are still in doubt. `note` is for the customers, `why` for staff."""
+
+    def refund(order: Order) -> None:
+        refund_unaccepted(order=order, note=note, actor=actor, why=why)
+
+    return _decide(_doubts(provider), seen, refund)
 
 
 def send_doubts_again(*, provider: Provider, seen: Sequence[int], actor: User | None) -> Decided:
@@ -121,16 +132,19 @@ def _decide(orders: Sequence[Order], seen: Sequence[int], act: Callable[[Order],
     chosen = [order for order in orders if order.pk in set(seen)][:MAX_DECIDED]
     left: Counter[str] = Counter()
     charged = 0
+    above: list[Order] = []
     for order in chosen:
         try:
             act(order)
         except OrderMoved:
             left["It was decided meanwhile."] += 1
+        except AboveLimit:
+            above.append(order)
         except (ReviewError, OwnAccount) as error:
             left[str(error)] += 1
         else:
             charged += order.net_charge
-    return Decided(len(chosen) - left.total(), charged, left)
+    return Decided(len(chosen) - left.total() - len(above), charged, left, above)
 
 
 def _agrees(order: Order, row: StatusRow) -> bool:

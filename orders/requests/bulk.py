@@ -24,6 +24,7 @@ from orders.states import CancelState, Status, Submission
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.own_account import is_own
+from panel.staff.deeds import UNSTATED, AboveLimit, Why
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,7 @@ class StaffReason(StrEnum):
     IN_DOUBT = "in doubt, to be decided about one by one"
     IN_REVIEW = "in review, to be decided about one by one"
     OWN = "your own, for somebody else on the staff to cancel"
+    ABOVE_LIMIT = "above your limit"
     MOVED = "changed meanwhile"
     NOT_REACHED = "not reached in time, select them again"
 
@@ -96,6 +98,10 @@ class BulkResult:
     @property
     def failed(self) -> list[int]:
         return [one.order.pk for one in self.results if one.reason == FAILED]
+
+    @property
+    def above_limit(self) -> list[Order]:
+        return [one.order for one in self.results if one.reason == StaffReason.ABOVE_LIMIT]
 
     @property
     def left(self) -> dict[str, int]:
@@ -202,8 +208,10 @@ def plan_staff_cancels(*, orders: Collection[Order], actor: User | None) -> Bulk
     return BulkResult([plan(order) for order in orders])
 
 
-def cancel_as_staff(*, orders: Collection[Order], actor: User) -> BulkResult:
-    """Withdraw each order, or request its cancel even if the service has none; skip the actor's own. Raise TooMany."""
+def cancel_as_staff(*, orders: Collection[Order], actor: User, why: Why = UNSTATED) -> BulkResult:
+    """Withdraw each order, or request its cancel even if the service has none; skip the actor's own, and what is above
+    their limit. Raise TooMany.
+    """
 
     def act(seen: Order) -> OrderResult:
         order = Order.objects.select_related("customer").get(pk=seen.pk)
@@ -212,11 +220,13 @@ def cancel_as_staff(*, orders: Collection[Order], actor: User) -> BulkResult:
         back = order.net_charge if may_withdraw(order) else 0
         try:
             if back:
-                cancel.withdraw_order(order=order, actor=actor)
+                cancel.withdraw_order(order=order, actor=actor, why=why)
             elif not cancel.request_cancel(order=order, actor=actor, patient=False):
                 return OrderResult(order, reason=StaffReason.ASKED)
         except TooLate:
             return OrderResult(order, reason=StaffReason.MOVED)
+        except AboveLimit:
+            return OrderResult(order, reason=StaffReason.ABOVE_LIMIT)
         return OrderResult(order, back=back)
 
     _check_staff(orders)

@@ -33,6 +33,8 @@ from orders.states import UNSENT_REVIEWS, CancelState, EventKind, Submission
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
+from panel.staff.deeds import UNSTATED, Why, record_deed
+from panel.staff.kinds import Kind
 
 # An accepted request that had no effect may be repeated after this time.
 ASK_AGAIN_AFTER = timedelta(hours=24)
@@ -108,8 +110,10 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
     return CancelOutcome.ASKED
 
 
-def withdraw_order(*, order: Order, actor: User | None) -> None:
+def withdraw_order(*, order: Order, actor: User | None, why: Why = UNSTATED) -> None:
     """Cancel a queued order and refund it in full. Raise TooLate if it was sent, or if that is unknown.
+
+    Raise AboveLimit for staff.
 
     A database that was restored from a backup may have in its queue what was sent since.
     """
@@ -119,6 +123,14 @@ def withdraw_order(*, order: Order, actor: User | None) -> None:
         raise TooLate(str(NOT_NOW))
     try:
         with transaction.atomic():
+            record_deed(
+                actor=actor,
+                kind=Kind.REFUND,
+                amount=order.net_charge,
+                about=order,
+                customer_id=order.customer_id,
+                why=why,
+            )
             cancel_unaccepted(
                 order=order,
                 submission=Submission.WITHDRAWN,

@@ -24,6 +24,8 @@ from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
+from panel.staff.deeds import UNSTATED, Why, record_deed
+from panel.staff.kinds import Kind
 
 MAX_CLOSED = 520
 UNDECIDED = (Submission.IN_DOUBT, Submission.QUEUED)
@@ -68,6 +70,12 @@ def close_resolved_review(*, order: Order) -> None:
         close_review(order=order, seen=("review_finding", "review_note"), closed={})
         text = "The provider's later answer resolved it"
         write_event(order_id=order.pk, kind=EventKind.REVIEW, old=order.review_reason, text=text, public=False)
+
+
+def review_state_of(order: Order) -> str:
+    """Return a key of the order's state; another attempt, review or refund makes an older decision void."""
+    names = ("submission", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
+    return ":".join(str(getattr(order, name)) for name in names)
 
 
 def finding_of(reason: str, figures: Sequence[object] = ()) -> str:
@@ -136,18 +144,22 @@ def send_again(*, order: Order, actor: User | None) -> None:
         hint_after_commit("orders.tasks.submit_orders")
 
 
-def refund_unaccepted(*, order: Order, note: str, actor: User | None) -> None:
-    """Cancel an order that was not accepted and refund it in full. `note` is for the customer."""
+def refund_unaccepted(*, order: Order, note: str, actor: User | None, why: Why = UNSTATED) -> None:
+    """Cancel an order that was not accepted and refund it in full. `note` is for the customer, `why` for staff.
+
+    Raise AboveLimit.
+    """
     refuse_own(actor=actor, customer_id=order.customer_id)
     _check_undecided(order)
     with transaction.atomic():
+        _record(order, order.net_charge, actor, why)
         cancel_unaccepted(order=order, submission=Submission.REFUSED, note=note, actor=actor)
 
 
-def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> None:
+def refund_part(*, order: Order, amount: int, note: str, actor: User | None, why: Why = UNSTATED) -> None:
     """Refund `amount` micro-units of an accepted order and close its review.
 
-    Raise ReviewError if it exceeds what is left of the charge, OrderMoved if that changed.
+    Raise ReviewError if it exceeds what is left of the charge, OrderMoved if that changed, AboveLimit.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     if order.submission != Submission.ACCEPTED:
@@ -155,6 +167,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
     if not 0 < amount <= order.net_charge:
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
     with transaction.atomic():
+        _record(order, amount, actor, why)
         refund_up_to(order=order, target=order.refunded + amount, text=note, actor=actor)
         close_review(order=order, closed=closed_columns(order))
 
@@ -167,6 +180,10 @@ def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
     with transaction.atomic():
         close_review(order=order, closed=closed_columns(order))
         write_event(order_id=order.pk, kind=EventKind.STAFF, text=note, actor=actor, public=False)
+
+
+def _record(order: Order, amount: int, actor: User | None, why: Why) -> None:
+    record_deed(actor=actor, kind=Kind.REFUND, amount=amount, about=order, customer_id=order.customer_id, why=why)
 
 
 def _check_undecided(order: Order) -> None:

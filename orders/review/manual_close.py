@@ -16,6 +16,8 @@ from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.money import refund_for
 from panel.lib.own_account import refuse_own
+from panel.staff.deeds import UNSTATED, Why, record_deed
+from panel.staff.kinds import Kind
 
 
 def may_end(order: Order) -> bool:
@@ -44,11 +46,19 @@ def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
     return max(target, order.refunded)
 
 
-def close_accepted(*, order: Order, status: str, delivered: int | None = None, note: str, actor: User | None) -> int:
+def close_accepted(
+    *,
+    order: Order,
+    status: str,
+    delivered: int | None = None,
+    note: str,
+    actor: User | None,
+    why: Why = UNSTATED,
+) -> int:
     """Close the order with the status that staff found and refund the rest; return that refund in micro-units.
 
-    Late changes are still followed: what the provider grants later is refunded too. `note` is for the customer. Raise
-    ReviewError, OrderMoved, or OwnAccount for an order of the actor's own.
+    Late changes are still followed: what the provider grants later is refunded too. `note` is for the customer, `why`
+    for staff. Raise ReviewError, OrderMoved, AboveLimit, or OwnAccount for an order of the actor's own.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     if not may_end(order):
@@ -58,6 +68,14 @@ def close_accepted(*, order: Order, status: str, delivered: int | None = None, n
     now = clock.now()
     due_at = now + LATE_POLL
     with transaction.atomic():
+        record_deed(
+            actor=actor,
+            kind=Kind.CLOSE,
+            amount=target - order.refunded,
+            about=order,
+            customer_id=order.customer_id,
+            why=why,
+        )
         change_status(
             order=order,
             to=Status(status),

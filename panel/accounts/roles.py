@@ -25,22 +25,22 @@ CHANGE_ADDRESS = "accounts.change_address"
 # What each role may do, in words for the person who assigns it. Nobody acts on their own account.
 RIGHTS = {
     OWNER: (
-        "everything, and alone the money of wallets, deposits and payment methods, settings that touch money, exchange "
-        "rates, currencies and the minimum margin, the list of who did what, providers' addresses and keys, resuming "
-        "what the panel stopped by itself, invitations, roles and e-mail addresses."
+        "everything, and alone the money of wallets and payment methods, limits of staff, settings that touch money, "
+        "exchange rates, currencies and the minimum margin, the list of who did what, providers' addresses and keys, "
+        "resuming what the panel stopped by itself, invitations, roles and e-mail addresses."
     ),
     MANAGER: (
-        "what Support may, and prices, services, imports, customers' terms, costs and profit, deposits up to a limit, "
-        "alerts and settings, stopping the sending of orders and resuming it; no provider's address, key or exchange "
-        "rate, and no other money but refunds of orders."
+        "what Support may, and prices, services, imports, customers' terms, costs and profit, alerts and settings, "
+        "stopping the sending of orders and resuming it; deposits to decide and the report of goodwill; no provider's "
+        "address, key or exchange rate, and no money but deposits and refunds of orders, up to a limit."
     ),
     SUPPORT: (
         "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
-        "cancel, refund, end by hand and decide about; wallets, deposits and alerts to look at; no costs."
+        "cancel, refund, end by hand and decide about, up to a limit; wallets, deposits and alerts to look at; no costs."
     ),
 }
 
-OUR_APPS = ("accounts", "activity", "ops", "site", "catalog", "billing", "orders")
+OUR_APPS = ("accounts", "activity", "ops", "site", "staff", "catalog", "billing", "orders")
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",
@@ -50,11 +50,13 @@ _SUPPORT = (
     "orders.view_dripfeed orders.change_dripfeed",
     "orders.view_sendingstop",
     "ops.view_alert",
+    "staff.view_secondlook staff.change_secondlook",
 )
 _MANAGER = (
     *_SUPPORT,
-    "orders.view_profit",
     "billing.decide_deposit",
+    "staff.view_staffdeed",
+    "orders.view_profit",
     "orders.add_sendingstop orders.change_sendingstop",
     "ops.change_alert",
     "site.change_settings",

@@ -25,6 +25,9 @@ class Cause(StrEnum):
     ANSWER_DISK = "answers:disk"
     CLOCK_JUMP = "clock-jump"
     UNDECIDED = "undecided"
+    LOOK_MAILS = "look-mails"
+    # About a member of staff.
+    STAFF_MONEY = "staff:{}:money"
     # About a machine.
     CLOCK = "clock:{}"
     # About a provider.

@@ -24,6 +24,7 @@ from panel.alerts.seen import alerts_for
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.ops.health import tasks_late
+from panel.staff.models import SecondLook
 
 
 def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
@@ -69,6 +70,12 @@ def deposits_badge(request: HttpRequest) -> str:
     return str(count) if count else ""
 
 
+def second_looks_badge(request: HttpRequest) -> str:
+    """Return the number beside "Second looks" in the navigation, or nothing."""
+    count = _second_looks()
+    return str(count) if count else ""
+
+
 def inbox_badge(request: HttpRequest) -> str:
     """Return the number beside "Inbox" in the navigation, or nothing."""
     count = CatalogChange.objects.filter(accepted_at=None).count()
@@ -81,6 +88,10 @@ def _in_review() -> int:
 
 def _deposits() -> int:
     return Deposit.objects.filter(state=Deposit.State.PENDING).count()
+
+
+def _second_looks() -> int:
+    return SecondLook.objects.filter(state=SecondLook.State.WAITING).count()
 
 
 def _ledger(*, show_owed: bool) -> dict[str, object]:
@@ -123,6 +134,13 @@ _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
         "orders.view_order",
     ),
     ("deposit waits for you", "deposits wait for you", _deposits, "billing_deposit", "billing.decide_deposit"),
+    (
+        "decision waits for a second look",
+        "decisions wait for a second look",
+        _second_looks,
+        "staff_secondlook",
+        "staff.change_secondlook",
+    ),
     (
         "rate rose too far",
         "rates rose too far",

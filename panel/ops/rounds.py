@@ -26,6 +26,7 @@ from panel.accounts.mails import send_account_mails
 from panel.alerts.clocks import may_work, offset_text
 from panel.lib import clock
 from panel.ops.pruning.prune import prune
+from panel.staff.mails import send_look_mails
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ ROUNDS: dict[str, Round] = {
     ),
     "send_account_mails": Round(send_account_mails, "Mail invitations and news about accounts.", "{count} mails sent."),
     "send_deposit_mails": Round(send_due_mails, "Mail customers how their deposits stand.", "{count} mails sent."),
+    "send_look_mails": Round(send_look_mails, "Mail those who may confirm second looks.", "{count} mails sent."),
     "send_requests": Round(
         send_due_requests, "Send cancels and refills that are due to their providers.", "{count} requests sent."
     ),

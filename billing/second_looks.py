@@ -1,0 +1,76 @@
+"""Wallets and deposits, as a second person confirms them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from billing import ledger
+from billing.adjusting import adjust_wallet
+from billing.deposits import DecisionRefused, approve_deposit
+from billing.models import Deposit, Wallet
+from panel.lib.money import format_money
+from panel.lib.own_account import OwnAccount
+from panel.staff.acts import Act, ActRefused
+from panel.staff.deeds import Why
+from panel.staff.looks import Asked
+from panel.staff.models import SecondLook
+
+ADJUST = "adjust_wallet"
+APPROVE = "approve_deposit"
+
+
+def asked_adjustment(
+    *, wallet: Wallet, amount: int, kind: str, kind_label: str, reason: str, request_key: str
+) -> Asked:
+    """Return what to ask for if the adjustment is above the limit. Amounts are micro-units."""
+    verb = "Add" if amount > 0 else "Take"
+    to = "to" if amount > 0 else "from"
+    return Asked(
+        act=ADJUST,
+        about=wallet,
+        text=f"{verb} {_shown(abs(amount))} {to} the wallet of {wallet.customer} ({kind_label.lower()}): {reason}",
+        params={"amount": amount, "kind": kind, "reason": reason, "request_key": request_key},
+        request_key=f"{ADJUST}:{request_key}",
+        customer_id=wallet.customer_id,
+    )
+
+
+def asked_approval(*, deposit: Deposit, credited: int, note: str) -> Asked:
+    """Return what to ask for if the approval is above the limit. Amounts are micro-units."""
+    return Asked(
+        act=APPROVE,
+        about=deposit,
+        text=f"Approve deposit {deposit.pk} of {deposit.customer}: {_shown(credited)} by {deposit.method.name}",
+        params={"credited": credited, "note": note},
+        request_key=f"{APPROVE}:{deposit.pk}",
+        customer_id=deposit.customer_id,
+    )
+
+
+def _adjust(look: SecondLook, why: Why) -> str:
+    wallet = Wallet.objects.select_related("customer").get(pk=look.object_id)
+    try:
+        posting = adjust_wallet(wallet=wallet, actor=look.asked_by, why=why, **look.params)
+    except ledger.InsufficientFunds as error:
+        raise ActRefused(f"The wallet holds {_shown(error.available)} only.") from error
+    except (ledger.LedgerError, OwnAccount, ValueError) as error:
+        raise ActRefused(str(error)) from error
+    if not posting.created:
+        raise ActRefused("It was posted already.")
+    return f"{_shown(posting.entry.amount)} was posted to the wallet of {wallet.customer}."
+
+
+def _approve(look: SecondLook, why: Why) -> str:
+    try:
+        decided = approve_deposit(deposit_id=look.object_id, actor=look.asked_by, why=why, **look.params)
+    except (DecisionRefused, OwnAccount) as error:
+        raise ActRefused(str(error)) from error
+    added = (decided.credited or 0) + decided.bonus
+    return f"{_shown(added)} was added to the wallet of {decided.customer}."
+
+
+def _shown(micros: int) -> str:
+    return format_money(micros, settings.PANEL_CURRENCY, exact=True)
+
+
+ACTS = (Act(ADJUST, "billing.add_entry", _adjust), Act(APPROVE, "billing.decide_deposit", _approve))
