@@ -7,6 +7,9 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
+# What every form of staff asks for that moves money.
+WHY = {"why": "other", "why_note": "Complaint 17"}
+
 
 def action_address(model: str, pk: int | str, name: str) -> str:
     """Return the address of an action on one object, such as ("billing.wallet", 1, "move_money")."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.test import Client
@@ -194,3 +195,12 @@ def form_owner(user: User, address: str) -> str:
     match = re.search(r'name="owner" value="([^"]+)"', client.get(address).content.decode())
     assert match
     return match[1]
+
+
+def staff_member(role: str, email: str = "") -> User:
+    """Create a member of staff with this role; the groups must exist."""
+    user = customer(email or f"{role.lower()}@example.org")
+    user.groups.add(Group.objects.get(name=role))
+    user.is_staff = True
+    user.save(update_fields=["is_staff"])
+    return user

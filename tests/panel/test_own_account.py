@@ -27,6 +27,7 @@ from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
 from panel.lib.own_account import SENTENCE, OwnAccount
 from tests import make
+from tests.admin_calls import WHY
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -169,7 +170,7 @@ def test_action_when_on_ones_own_account_then_refused_and_logged(role, name, off
     before = state(obj)
 
     opened = client.get(address)
-    posted = client.post(address, {**data, "seen": opened.context["seen"] if role in offered_to else ""})
+    posted = client.post(address, {**WHY, **data, "seen": opened.context["seen"] if role in offered_to else ""})
 
     assert state(obj) == before
     if role not in offered_to:
@@ -194,7 +195,7 @@ def test_action_when_on_a_colleagues_account_then_done(name, offer):
     client = signed_in_as(with_role(OWNER))
     address = reverse(f"admin:{page}", args=[obj.pk])
     before = state(obj)
-    posted = client.post(address, {**data, "seen": seen_on(client, address)})
+    posted = client.post(address, {**WHY, **data, "seen": seen_on(client, address)})
     assert posted.status_code == 302, posted.content.decode()
     assert state(obj) != before
     assert not LogEntry.objects.filter(change_message__startswith="Refused").exists()
@@ -212,7 +213,7 @@ def test_cancel_many_when_own_orders_included_then_own_unchanged(role, offer, cu
     )
     assert StaffReason.OWN in listed.content.decode()
     answer = client.post(
-        reverse("admin:orders_order_cancel_selected"), {"orders": f"{mine.pk},{theirs.pk}"}, follow=True
+        reverse("admin:orders_order_cancel_selected"), {"orders": f"{mine.pk},{theirs.pk}", **WHY}, follow=True
     )
     assert StaffReason.OWN in answer.content.decode()
     mine.refresh_from_db()

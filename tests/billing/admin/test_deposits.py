@@ -13,6 +13,7 @@ from django.urls import reverse
 from billing.deposits import approve_deposit, cancel_deposit
 from billing.models import Deposit, PaymentMethod
 from tests import make
+from tests.admin_calls import WHY
 from tests.scenes import money_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
@@ -27,7 +28,7 @@ def deposit(customer):
 
 
 def decide(client, deposit, name, *, seen="pending", **data):
-    return client.post(reverse(f"admin:billing_deposit_{name}", args=[deposit.pk]), {"seen": seen, **data})
+    return client.post(reverse(f"admin:billing_deposit_{name}", args=[deposit.pk]), {"seen": seen, **WHY, **data})
 
 
 def test_approval_when_opened_then_the_amount_is_filled_in(staff_client, customer, deposit):

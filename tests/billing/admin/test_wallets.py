@@ -11,14 +11,14 @@ from django.urls import reverse
 from billing.models import Entry
 from billing.wallets import wallet_of
 from tests import make
-from tests.admin_calls import action_address
+from tests.admin_calls import WHY, action_address
 
 pytestmark = pytest.mark.django_db
 
 
 def move(client: Client, wallet_pk: int, **changes):
-    data = {"amount": "5", "kind": "deposit", "reason": "Transfer 123", "request_key": uuid4().hex, **changes}
-    return client.post(action_address("billing.wallet", wallet_pk, "move_money"), data)
+    data = {"amount": "5", "kind": "deposit", "reason": "Transfer 123", "request_key": uuid4().hex}
+    return client.post(action_address("billing.wallet", wallet_pk, "move_money"), {**data, **WHY, **changes})
 
 
 def test_credit_when_staff_post_it_then_an_entry_with_its_reason(staff_client, staff, customer):

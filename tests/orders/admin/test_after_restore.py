@@ -16,7 +16,7 @@ from orders.models import DatabaseIdentity, Order, Orphan, SendingStop
 from orders.states import StopReason, Submission
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.admin_calls import action_address
+from tests.admin_calls import WHY, action_address
 from tests.scenes import fresh, nothing_changes, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
@@ -69,7 +69,7 @@ def test_restore_when_walked_through_on_the_page_then_ends_resumed(
     assert b"3 orders are in doubt now" in post(staff_client, "begin", sure="on").content
     assert b"3 orphans are new" in choose(staff_client, "search").content
     assert b"2 orders bound" in choose(staff_client, "bind").content
-    refund = {"note": "It was lost.", "sure": "on"}
+    refund = {"note": "It was lost.", "sure": "on", **WHY}
     assert b"1 orders refunded" in choose(staff_client, "refund", **refund).content
     assert [fresh(order).submission for order in queued] == ["placed", "placed", "refused"]
     [orphan] = Orphan.objects.filter(state="open")

@@ -11,7 +11,7 @@ from orders.models import Order, OrderPoll
 from orders.states import ReviewReason, Status, Submission
 from panel.lib.admin.base import shown_money
 from tests import make
-from tests.admin_calls import action_address
+from tests.admin_calls import WHY, action_address
 from tests.scenes import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def decide(client: Client, address: str, **data: str):
     """Open the form and post it, as a person does."""
     opened = client.get(address)
-    return client.post(address, {**data, "seen": opened.context["seen"]} if opened.context else data)
+    return client.post(address, {**WHY, **data, "seen": opened.context["seen"]} if opened.context else data)
 
 
 def test_dismiss_when_an_order_has_no_review_then_not_offered(staff_client, customer, provider):
@@ -65,7 +65,7 @@ def test_choice_when_posted_twice_then_done_once(staff_client, customer, provide
     """A double click on "Refund" posted the partial refund twice."""
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action_address("orders.order", order.pk, "give_back")
-    form = {"amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
+    form = {**WHY, "amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
     assert staff_client.post(address, form).status_code == 302
     assert "It changed since you opened this page" in staff_client.post(address, form).content.decode()
     order.refresh_from_db()
@@ -78,6 +78,6 @@ def test_partial_refund_when_the_page_is_stale_then_nothing_moves(staff_client, 
     seen = staff_client.get(address).context["seen"]
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.CONTRADICTION)
     with nothing_changes():
-        response = staff_client.post(address, {"amount": "0.50", "note": "Slow delivery", "seen": seen})
+        response = staff_client.post(address, {**WHY, "amount": "0.50", "note": "Slow delivery", "seen": seen})
     assert "It changed since" in response.content.decode()
     assert "Slow delivery" in response.content.decode()

@@ -23,6 +23,7 @@ from panel.lib.admin.base import shown_money
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.admin_calls import WHY
 from tests.make import reprice
 from tests.scenes import (
     count_adds,
@@ -132,7 +133,7 @@ def text_of(client: Client, order: Order) -> str:
 
 def choose(client: Client, order: Order, choice: str, **data: str):
     """Open the page and post one of its forms, as a person does."""
-    return client.post(page(order), {**data, "choice": choice, "seen": client.get(page(order)).context["seen"]})
+    return client.post(page(order), {**WHY, **data, "choice": choice, "seen": client.get(page(order)).context["seen"]})
 
 
 def errors_of(response, choice: str) -> list[str]:
@@ -618,7 +619,7 @@ def test_choice_when_not_offered_then_nothing_changes(staff_client, upstream, re
 FILLED = {
     "bind": {"upstream_id": "424242"},
     "send_again": {"sure": "on"},
-    "refund": {"note": "My own words"},
+    "refund": {"note": "My own words", **WHY},
     "search": {},
 }
 

@@ -39,6 +39,7 @@ from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.admin_calls import WHY
 from tests.scenes import (
     Killed,
     at_once,
@@ -858,8 +859,9 @@ def test_bulk_page_when_opened_then_nothing_changes(staff_client, mix):
 def test_bulk_page_when_confirmed_twice_then_done_once_with_numbers(staff_client, customer, mix):
     before = make.wallet(customer).balance
     chosen = select(staff_client, all_of(mix)).context["form"].initial["orders"]
+    form = {"orders": chosen, **WHY}
     error = [
-        [str(one) for one in staff_client.post(f"{LIST}cancel/", {"orders": chosen}, follow=True).context["messages"]]
+        [str(one) for one in staff_client.post(f"{LIST}cancel/", form, follow=True).context["messages"]]
         for _ in range(2)
     ]
     assert "3 canceled and $0.75 refunded; providers asked to cancel 1 more" in error[0][0]
@@ -915,9 +917,9 @@ def test_single_cancel_when_staff_confirm_then_done_once(staff_client, customer,
     with nothing_changes():
         page = staff_client.get(url)
     assert ("$0.25" in page.content.decode()) is not is_accepted
-    staff_client.post(url, {"seen": page.context["seen"]})
+    staff_client.post(url, {"seen": page.context["seen"], **WHY})
     with nothing_changes():
-        staff_client.post(url, {"seen": page.context["seen"]})
+        staff_client.post(url, {"seen": page.context["seen"], **WHY})
     if is_accepted:
         assert (CancelRequest.objects.get().state, refunds_of(order)) == (CancelState.WAITING, [])
     else:
@@ -933,7 +935,7 @@ def test_single_cancel_when_it_fails_for_our_error_then_said_plainly(staff_clien
         raise RuntimeError("broken")
 
     monkeypatch.setattr("orders.requests.bulk.cancel.withdraw_order", breaks)
-    answer = staff_client.post(cancel_page(order), {"seen": page.context["seen"]}, follow=True).content.decode()
+    answer = staff_client.post(cancel_page(order), {"seen": page.context["seen"], **WHY}, follow=True).content.decode()
     assert "Something went wrong on our side" in answer and "Nothing was done: it is" not in answer
     assert (fresh(order).submission, refunds_of(order)) == (Submission.QUEUED, [])
 

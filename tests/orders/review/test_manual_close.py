@@ -13,6 +13,7 @@ from orders.review.decisions import ReviewError
 from orders.review.manual_close import close_accepted, may_end
 from orders.states import CancelState, ReviewReason, Status
 from tests import make
+from tests.admin_calls import WHY
 from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, set_and_poll, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
@@ -119,7 +120,7 @@ def test_page_when_staff_close_an_order_then_confirmed_and_reported(staff_client
     with nothing_changes():
         response = staff_client.post(url, {"status": "partial", "note": "x", "seen": seen})
     assert b"Say how many" in response.content
-    data = {"status": "partial", "delivered": "60", "note": "Found <b>60</b> there", "seen": seen}
+    data = {"status": "partial", "delivered": "60", "note": "Found <b>60</b> there", "seen": seen, **WHY}
     response = staff_client.post(url, data, follow=True)
     assert b"Ended as Partial; $0.10 refunded." in response.content
     assert money_of(customer)[0] == 9_850_000

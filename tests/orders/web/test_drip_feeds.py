@@ -15,6 +15,7 @@ from orders.checkout.drip_feeds import begin_due_runs, stop_drip_feed
 from orders.models import DripFeed, Order
 from orders.states import Status
 from tests import make
+from tests.admin_calls import WHY
 from tests.scenes import money_of, nothing_changes, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
@@ -198,7 +199,7 @@ def test_admin_when_drip_feed_stopped_then_confirmed_and_done_once(staff_client,
     assert "2 runs have not begun and never will: $0.50 are refunded" in asked.content.decode()
     assert money_of(customer)[0] == 9_250_000
     for _ in range(2):
-        staff_client.post(address, {"seen": asked.context["seen"]})
+        staff_client.post(address, {"seen": asked.context["seen"], **WHY})
     assert money_of(customer)[0] == 9_750_000
     assert "Stop and refund" not in staff_client.get(change).content.decode()
 
@@ -207,7 +208,7 @@ def test_admin_when_a_run_began_meanwhile_then_confirmed_again(staff_client, cus
     address = reverse("admin:orders_dripfeed_stop", args=[drip.pk])
     seen = staff_client.get(address).context["seen"]
     begin(drip)
-    answer = staff_client.post(address, {"seen": seen})
+    answer = staff_client.post(address, {"seen": seen, **WHY})
     assert "It changed since you opened this page" in answer.content.decode()
     assert DripFeed.objects.get().state == "running"
 

@@ -32,7 +32,7 @@ def roles(db):
     set_up_roles()
 
 
-OURS = ("accounts", "activity", "ops", "site", "catalog", "billing", "orders")
+OURS = ("accounts", "activity", "ops", "site", "staff", "catalog", "billing", "orders")
 
 
 def signed_in_as(user: User) -> Client:
