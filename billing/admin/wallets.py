@@ -29,8 +29,7 @@ from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
 from panel.staff.deeds import Why
 from panel.staff.forms import WhyForm, take_why
-from panel.staff.kinds import Kind
-from panel.staff.limits import limit_sentence
+from panel.staff.limits import left_alone
 from panel.staff.looks import act_or_ask
 
 
@@ -126,8 +125,11 @@ class WalletAdmin(ReadOnlyAdmin):
 
 def _limits(user: User) -> str:
     """Return what the person may move alone, for each kind."""
-    kinds = dict.fromkeys(LIMITED_AS.values())
-    return " ".join(f"{kind.label}: {limit_sentence(user=user, kind=Kind(kind))}" for kind in kinds)
+    parts = [
+        f"{shown_money(left_alone(user=user, kind=limited_as))} as “{kind.label}”"
+        for kind, limited_as in LIMITED_AS.items()
+    ]
+    return f"Alone you may move up to {', '.join(parts)} now. Above that a second person confirms it."
 
 
 @admin.register(Entry)

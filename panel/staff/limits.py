@@ -82,15 +82,17 @@ def count_moved(*, user: User, kind: str, amount: int) -> str:
 
 def limit_sentence(*, user: User, kind: Kind) -> str:
     """Return what the person may still do alone, for the form."""
+    left = left_alone(user=user, kind=kind)
+    if not left:
+        return "A second person confirms it before anything moves."
+    return f"Alone you may move up to {_shown(left)} now. Above that a second person confirms it."
+
+
+def left_alone(*, user: User, kind: Kind) -> int:
+    """Return the most that the person may move alone now, in micro-units."""
     limit = limit_of(user=user, kind=kind)
     row = StaffDay.objects.filter(person=user, kind=kind, day=_today()).first()
-    left = max(0, limit.a_day - (row.moved if row else 0))
-    if not limit.at_once:
-        return "A second person confirms it before anything moves."
-    return (
-        f"Alone you may move {_shown(min(limit.at_once, left))} now: {_shown(limit.at_once)} at once, and "
-        f"{_shown(left)} more today. Above that a second person confirms it."
-    )
+    return max(0, min(limit.at_once, limit.a_day - (row.moved if row else 0)))
 
 
 def is_raised(before: Limit, after: Limit) -> bool:

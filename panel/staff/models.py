@@ -79,7 +79,9 @@ class SecondLook(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     decided_at = models.DateTimeField(null=True, blank=True)
-    is_alone = models.BooleanField(default=False, help_text="Confirmed by the person who asked, with a second factor.")
+    is_alone = models.BooleanField(
+        "confirmed alone", default=False, help_text="Confirmed by the person who asked, with a second factor."
+    )
     result = models.CharField(max_length=500, blank=True)
     mail_due_at = models.DateTimeField(null=True, blank=True)
     mail_attempts = models.PositiveSmallIntegerField(default=0)

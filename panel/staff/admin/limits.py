@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.money import MAX_MICROS
-from panel.staff.deeds import Why
-from panel.staff.forms import WhyForm, take_why
+from panel.staff.deeds import MAX_NOTE, Why
 from panel.staff.kinds import ALERT, EVERYBODY, LIMITS, RANKS, Kind, Limit
 from panel.staff.limits import all_limits, is_raised, store_limits
 from panel.staff.looks import Asked, ask_second_look, waiting_sentence
@@ -49,14 +50,23 @@ class Table:
     rows: list[Row]
 
 
-class LimitsForm(WhyForm):
+class LimitsForm(forms.Form):
     """All limits, with why they change."""
+
+    note = forms.CharField(
+        label="Why",
+        max_length=MAX_NOTE,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For the log, and for the second person.",
+    )
 
     def __init__(self, data: Any = None, *, limits: dict[_Key, Limit]) -> None:
         super().__init__(data)
         for key in KEYS:
             for part, value in (("at_once", limits[key].at_once), ("a_day", limits[key].a_day)):
-                self.fields[_name(key, part)] = AmountField(initial=value, label=_label(key, part))
+                attrs = {"inputmode": "decimal", "aria-label": _label(key, part)}
+                widget = UnfoldAdminTextInputWidget(attrs=attrs)
+                self.fields[_name(key, part)] = AmountField(initial=value, label=_label(key, part), widget=widget)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -102,13 +112,14 @@ class StaffLimitAdmin(ReadOnlyAdmin):
         before = all_limits()
         form = LimitsForm(request.POST if request.method == "POST" else None, limits=before)
         if form.is_valid():
-            self._change(request, before, form.wanted(), take_why(form.cleaned_data))
+            self._change(request, before, form.wanted(), Why(note=form.cleaned_data["note"]))
             return redirect("admin:staff_stafflimit_changelist")
         context = {
             **self.admin_site.each_context(request),
             "title": "Limits of staff",
             "form": form,
             "tables": form.tables(),
+            "currency": settings.PANEL_CURRENCY,
         }
         return TemplateResponse(request, "admin/staff/limits.html", context)
 

@@ -49,9 +49,8 @@ class SecondLookAdmin(ReadOnlyAdmin):
         "shown_amount",
         "asked_by",
         "decided_by",
+        "shown_why",
         "customer",
-        "reason",
-        "note",
         "asked_at",
     )
     list_filter = ("state", "kind", "reason")
@@ -73,6 +72,8 @@ class SecondLookAdmin(ReadOnlyAdmin):
         "result",
     )
     readonly_fields = fields
+    # Empty until it is decided.
+    _decision = ("decided_by", "decided_at", "is_alone", "result")
     ordering = (_WAITING_FIRST, "-pk")
     sortable_by = ()
     actions_detail = ("confirm", "decline")
@@ -92,6 +93,14 @@ class SecondLookAdmin(ReadOnlyAdmin):
     @display(description="Amount")
     def shown_amount(self, look: SecondLook) -> str:
         return shown_money(look.amount) if look.kind != LIMITS else f"up to {shown_money(look.amount)}"
+
+    @display(description="Why")
+    def shown_why(self, look: SecondLook) -> str:
+        return f"{look.get_reason_display()}: {look.note}" if look.note else look.get_reason_display()
+
+    def get_fields(self, request: HttpRequest, obj: SecondLook | None = None) -> tuple[str, ...]:
+        waits = obj is not None and obj.state == SecondLook.State.WAITING
+        return tuple(name for name in self.fields if not (waits and name in self._decision))
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
         """Offer no actions once it is decided."""

@@ -332,8 +332,8 @@ def test_approval_when_the_deposit_was_decided_meanwhile_then_refused(staff, cus
 
 def limits_form(client: Client, **changes: str) -> dict[str, str]:
     form = client.get(reverse("admin:staff_stafflimit_changelist")).context["form"]
-    shown = {name: str(form[name].value()) for name in form.fields if name not in WHY}
-    return {**shown, **WHY, **changes}
+    shown = {name: str(form[name].value()) for name in form.fields if name != "note"}
+    return {**shown, "note": "It was too much", **changes}
 
 
 def test_limits_when_lowered_and_raised_then_only_lower_ones_hold(staff, second, staff_client):
@@ -357,7 +357,7 @@ def test_limits_when_lowered_and_raised_then_only_lower_ones_hold(staff, second,
     [
         ({"owner-bonus-at_once": "3000"}, "above the limit of a day"),
         ({"owner-bonus-a_day": "99999999999"}, "out of range"),
-        ({"why": ""}, "required"),
+        ({"note": ""}, "required"),
     ],
 )
 def test_limits_when_invalid_then_told_at_the_field_and_kept(staff_client, changes, words):
