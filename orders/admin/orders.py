@@ -16,12 +16,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from catalog.service_types import SPECS
 from orders.admin.cancel import CancelAdmin
 from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
+from orders.admin.order_forms import DismissForm, PartForm
 from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
 from orders.admin.profit import profit_page
 from orders.admin.review import (
@@ -44,27 +44,11 @@ from orders.states import Status, Submission
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
-from panel.lib.admin.fields import AmountField
 from panel.lib.formats import moment_text
-from panel.staff.forms import WhyForm, take_why
+from panel.staff.forms import take_why
 from panel.staff.kinds import Kind
 from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
-
-
-class NoteForm(forms.Form):
-    note = forms.CharField(
-        label="Reason", max_length=300, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it."
-    )
-
-
-class DismissForm(forms.Form):
-    note = forms.CharField(label="What you found", max_length=300, widget=UnfoldAdminTextInputWidget)
-
-
-class PartForm(NoteForm, WhyForm):
-    amount = AmountField(label="Amount to give back")
-    field_order = ("amount", "note", "why", "why_note")
 
 
 @admin.register(Order)

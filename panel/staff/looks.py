@@ -36,7 +36,6 @@ MAX_AGE = timedelta(days=7)
 # Before a sole owner may confirm alone, so that the owner of a stolen session reads the mail first.
 ALONE_AFTER = timedelta(hours=1)
 MAX_TEXT = 500
-_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 
 
 class LookRefused(Exception):
@@ -144,8 +143,10 @@ def confirmers_of(look: SecondLook) -> list[User]:
 
 def standing_of(*, user: User, look: SecondLook) -> tuple[Standing, str]:
     """Return what the person may do with it now, and why not if they may do nothing."""
-    if look.state != SecondLook.State.WAITING or clock.now() > look.asked_at + MAX_AGE:
-        return Standing.NOT, f"It is {look.get_state_display().lower()}."
+    if look.state != SecondLook.State.WAITING:
+        return Standing.NOT, f"It is {look.get_state_display().lower()} already."
+    if clock.now() >= look.asked_at + MAX_AGE:
+        return Standing.NOT, "It lapsed, because nobody decided about it in time. Ask for it again."
     if user.pk != look.asked_by_id:
         if can_confirm(user=user, look=look):
             return Standing.MAY, ""
