@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from billing.models import Entry
 from catalog.models import Meaning, Provider, ProviderWord, Service
-from orders.dispatch.taught_words import decide_waiting, why_of
+from orders.dispatch.taught_words import decide_waiting, teach, why_of
 from orders.models import Order
 from orders.recovery.doubts import MAX_DECIDED
 from orders.second_looks import MAX_ORDERS, REFUND_MANY, REFUND_WORD, ask_for_orders
@@ -97,8 +97,7 @@ def test_word_when_its_refunds_are_above_the_limit_then_they_wait(staff, second,
     word = ProviderWord.objects.create(provider=service.upstream.provider, about="add", text="blarg")
     values: dict[str, Any] = {"review_reason": ReviewReason.UNKNOWN_ERROR, "review_note": "blarg", "attempts": 1}
     Order.objects.filter(pk=order.pk).update(review_since=order.created_at, **values)
-    ProviderWord.objects.update(meaning=Meaning.REFUSED)
-    word.refresh_from_db()
+    teach(word=word, meaning=Meaning.REFUSED, actor=staff)
     done = decide_waiting(word=word, actor=staff)
     assert (done.refunded_orders, [one.pk for one in done.above_limit]) == (0, [order.pk])
     ask_for_orders(act=REFUND_WORD, orders=done.above_limit, actor=staff, why=why_of(word), word=word)
