@@ -129,6 +129,9 @@ def test_look_when_two_confirm_at_once_then_carried_out_once(staff, second, cust
     look = ask_credit(staff, customer)
     results = in_threads(*[lambda who=who: confirm_look(look=look, actor=who) for who in (second, third)])
     assert sorted(isinstance(one, LookRefused) for one in results) == [False, True], results
+    # Not only by the key of the posting, which other acts do not have.
+    [refused] = [one for one in results if isinstance(one, LookRefused)]
+    assert "Somebody decided about it meanwhile" in str(refused)
     assert make.wallet(customer).balance == 5_010_000_000
     assert StaffDeed.objects.count() == 1
 
