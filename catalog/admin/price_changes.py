@@ -42,6 +42,7 @@ from panel.activity.record import Change
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 from panel.lib.admin.changes import keep_changes
 from panel.lib.digits import whole_number
+from panel.lib.recent_sign_in import require_recent_sign_in
 
 
 def show_or_apply(
@@ -282,6 +283,8 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         change = get_object_or_404(PriceChange, pk=pk)
         if not may_apply(request, change):
             raise PermissionDenied
+        if touches_floor(load_edits(change.edits)):
+            require_recent_sign_in(request)
         back = safe_address(request, "next")
         if change.state == PriceChange.State.APPLIED:
             messages.warning(request, f"{AlreadyApplied()} Nothing was done now.")

@@ -36,7 +36,8 @@ RIGHTS = {
     ),
     SUPPORT: (
         "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
-        "cancel, refund, end by hand and decide about, up to a limit; wallets, deposits and alerts to look at; no costs."
+        "cancel, refund, end by hand and decide about, up to a limit; wallets, deposits and alerts to look at; no "
+        "costs."
     ),
 }
 

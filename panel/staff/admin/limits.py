@@ -19,6 +19,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.money import MAX_MICROS
+from panel.lib.recent_sign_in import require_recent_sign_in
 from panel.staff.deeds import MAX_NOTE, Why
 from panel.staff.kinds import ALERT, EVERYBODY, LIMITS, RANKS, Kind, Limit
 from panel.staff.limits import all_limits, is_raised, store_limits
@@ -109,6 +110,7 @@ class StaffLimitAdmin(ReadOnlyAdmin):
         """Show the limits; store lower ones, and ask a second person for higher ones."""
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
+        require_recent_sign_in(request)
         before = all_limits()
         form = LimitsForm(request.POST if request.method == "POST" else None, limits=before)
         if form.is_valid():
@@ -133,7 +135,7 @@ class StaffLimitAdmin(ReadOnlyAdmin):
         if lowered:
             store_limits(lowered)
             told = f"Lowered: {_listed(lowered)} {why.note}"
-            self.log_change(request, StaffLimit.objects.filter(role=next(iter(lowered))[0]).first(), told)
+            self.log_change(request, StaffLimit.objects.filter(role=next(iter(lowered))[0])[0], told)
             messages.success(request, f"Lowered, and in force: {_listed(lowered)}")
         if raised:
             params = params_of(before, raised)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0010_role'),
+        ('accounts', '0006_role'),
     ]
 
     operations = [
@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='accountmail',
             name='kind',
-            field=models.CharField(choices=[('address', 'The address was changed'), ('invitation', 'Invitation'), ('owners', 'News for owners')], max_length=10),
+            field=models.CharField(choices=[('address', 'The address was changed'), ('invitation', 'Invitation'), ('notice', 'Notice'), ('owners', 'News for owners')], max_length=10),
         ),
     ]
