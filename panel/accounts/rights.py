@@ -87,6 +87,14 @@ SECTIONS = (
             Right("see_wallets", "See wallets and their entries", ("billing.view_wallet", "billing.view_entry")),
             Right("see_deposits", "See deposits and their receipts", ("billing.view_deposit",)),
             Right("decide_deposits", "Approve and refuse deposits", ("billing.decide_deposit",), ("see_deposits",)),
+            Right("see_looks", "See what waits for a second person", ("staff.view_secondlook",)),
+            Right(
+                "decide_looks",
+                "Confirm as the second person what one may do oneself",
+                ("staff.change_secondlook",),
+                ("see_looks",),
+            ),
+            Right("see_goodwill", "See what each of the staff gave customers", ("staff.view_staffdeed",)),
         ),
     ),
     Section(
@@ -151,7 +159,7 @@ SECTIONS = (
             Right("see_alerts", "See alerts", ("ops.view_alert",)),
             Right("resolve_alerts", "Mark alerts as resolved", ("ops.change_alert",), ("see_alerts",)),
             Right("change_settings", "Change settings that touch no money", ("site.change_settings",)),
-            Right("see_log", "See what staff did", ("admin.view_logentry",), ("see_costs",)),
+            Right("see_log", "See what staff did", ("activity.view_act",), ("see_costs",)),
         ),
     ),
 )
@@ -163,12 +171,14 @@ OWNER_ALONE = frozenset(
         "accounts.add_user",
         "accounts.change_address",
         "accounts.grant_roles",
+        "accounts.view_signin",
         "billing.add_entry",
         "billing.add_paymentmethod",
         "billing.change_paymentmethod",
         "billing.delete_paymentmethod",
         "billing.view_paymentmethod",
         "catalog.add_provider",
+        "catalog.change_floor",
         "catalog.connect_provider",
         "catalog.change_providerword",
         "catalog.view_providerword",
@@ -177,6 +187,8 @@ OWNER_ALONE = frozenset(
         "orders.change_orphan",
         "orders.view_orphan",
         "site.change_money_settings",
+        "staff.change_stafflimit",
+        "staff.view_stafflimit",
     }
 )
 

@@ -26,12 +26,31 @@ def test_post_when_the_csrf_token_is_missing_then_refused(name, customer):
     assert client.post(address).status_code == 403
 
 
+STRICT = {
+    **dict.fromkeys(("default-src", "script-src-attr", "base-uri", "frame-ancestors"), "'none'"),
+    **dict.fromkeys(("script-src", "style-src", "font-src", "connect-src", "form-action"), "'self'"),
+    "img-src": "'self' data:",
+}
+
+
+def directives(policy: str) -> dict[str, str]:
+    """Return the sources of a content policy by directive."""
+    return {name: sources for name, _, sources in (part.strip().partition(" ") for part in policy.split(";"))}
+
+
 @routing
 def test_customer_pages_when_opened_then_a_strict_content_policy(signed_in):
     for client, name in ((Client(), "home"), (Client(), "account_login"), (signed_in, "order_new")):
         policy = client.get(reverse(name)).headers["Content-Security-Policy"]
-        assert "default-src 'self'" in policy
+        assert STRICT.items() <= directives(policy).items()
         assert "unsafe" not in policy
+
+
+@routing
+def test_admin_pages_when_opened_then_no_script_within_a_page_runs(staff_client):
+    policy = staff_client.get(reverse("admin:index")).headers["Content-Security-Policy"]
+    relaxed = {"script-src": "'self' 'unsafe-eval'", "style-src": "'self' 'unsafe-inline'"}
+    assert {**STRICT, **relaxed}.items() <= directives(policy).items()
 
 
 def test_sign_up_when_done_then_a_customer_with_an_empty_wallet():

@@ -34,6 +34,9 @@ PAGE = reverse("admin:activity_act_changelist")
 EXPORT = reverse("admin:activity_act_export")
 
 
+WHY = {"why": "other", "why_note": "A test."}
+
+
 def latest() -> tuple[LogEntry, list[dict[str, Any]]]:
     entry = LogEntry.objects.select_related("detail").latest("pk")
     return entry, entry.detail.changes
@@ -106,7 +109,7 @@ def test_row_when_added_and_deleted_then_its_values_are_kept(staff_client):
 
 def test_deposit_when_approved_then_its_row_before_and_after_is_kept(staff, staff_client, customer):
     deposit = make.pending_deposit(customer)
-    data = {"credited": "90", "seen": "pending"}
+    data = {"credited": "90", "seen": "pending", **WHY}
     staff_client.post(action_address("billing.deposit", deposit.pk, "approve"), data)
     changes = {one["column"]: (one["before"], one["after"]) for one in latest()[1]}
     assert changes["state"] == ("pending", "approved")
@@ -123,7 +126,7 @@ def test_deposit_when_the_entry_cannot_be_written_then_nothing_is_credited(staff
     monkeypatch.setattr("panel.lib.admin.base.record", fail)
     with pytest.raises(RuntimeError):
         staff_client.post(
-            action_address("billing.deposit", deposit.pk, "approve"), {"credited": "90", "seen": "pending"}
+            action_address("billing.deposit", deposit.pk, "approve"), {"credited": "90", "seen": "pending", **WHY}
         )
     deposit.refresh_from_db()
     assert (deposit.state, Entry.objects.filter(memo__contains="Deposit", amount=90_000_000).exists()) == (
@@ -156,7 +159,7 @@ def test_prices_when_imported_from_a_file_then_each_margin_is_kept(staff, staff_
 def test_orders_when_canceled_in_bulk_then_each_is_in_the_activity(staff_client, customer, service):
     orders = [make.order(customer, service) for _ in range(2)]
     address = reverse("admin:orders_order_cancel_selected")
-    staff_client.post(address, {"orders": ",".join(str(order.pk) for order in orders)})
+    staff_client.post(address, {"orders": ",".join(str(order.pk) for order in orders), **WHY})
     entries = LogEntry.objects.filter(object_id__in=[order.pk for order in orders]).select_related("detail")
     assert [one.detail.changes for one in entries] == [[change("refunded", None, 250_000)]] * 2
 

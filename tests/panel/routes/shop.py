@@ -29,14 +29,18 @@ from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
 from orders.models import MoneyDay, Order, OrderInReview, Orphan, SendingStop
 from orders.states import ReviewReason, StopReason
-from panel.accounts.models import Role, User
+from panel.accounts.models import Role, SignIn, User
 from panel.accounts.own_roles import give_rights
+from panel.accounts.roles import OWNER
+from panel.activity.models import Act
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from panel.api.keys.services import make_key
+from panel.lib.money import EXCHANGE_ONE
 from panel.site.models import SettingChange
 from panel.site.registry import PANEL_NAME
+from panel.staff.models import SecondLook, StaffDeed, StaffLimit
 from tests import make
 
 
@@ -54,6 +58,11 @@ def own_role(name: str, rights: tuple[str, ...]) -> Role:
     role = Role.objects.create(name=name)
     give_rights(role=role, rights=rights, seen=None)
     return role
+
+
+def acted(user: User, group: CustomerGroup) -> Act:
+    entry = LogEntry.objects.log_actions(str(user.pk), [group], 2, "Changed.", single_object=True)
+    return Act.objects.get(pk=entry.pk)
 
 
 def applied_change() -> PriceChange:
@@ -108,12 +117,28 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         make.payment_method(),
         make.pending_deposit(customer),
         Alert.objects.get(cause=Cause.NO_PRICE),
-        LogEntry.objects.log_actions(str(customer.pk), [group], 2, "Changed.", single_object=True),
+        acted(customer, group),
         EmailAddress.objects.create(user=customer, email=customer.email),
         Authenticator.objects.create(user=customer, type="totp", data={}),
+        SignIn.objects.create(user=customer, outcome=SignIn.Outcome.SIGNED_IN),
+        SecondLook.objects.create(
+            act="refund_part",
+            kind="refund",
+            model="orders.order",
+            object_id=order.pk,
+            customer=customer,
+            amount=1,
+            text="Refund it",
+            reason="other",
+            request_key="x",
+            asked_by=customer,
+            not_before=timezone.now(),
+        ),
+        StaffLimit.objects.create(role=OWNER, kind="bonus", at_once=1, a_day=1),
+        StaffDeed(pk=1),
         SettingChange.objects.create(name=PANEL_NAME.name, version=1, old=None, new="Other"),
     )
-    RecoveryCodes.activate(customer)
+    RecoveryCodes.activate(customer).mark_as_viewed()
     # A price change has a preview as a draft, and an undo once applied.
     edits = [Edit("panel", (1,), {"margin_bp": 7_000})]
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
@@ -123,6 +148,9 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         "ops_alert_trust_clock": Alert.objects.get(cause=Cause.CLOCK_JUMP),
         "billing_wallet_of_customer": customer,
         "catalog_pricechange_preview": draft,
+        "catalog_provider_confirm_rate": make.provider(
+            name="Odd", exchange_rate=EXCHANGE_ONE // 1_000, confirmed_exchange_rate=EXCHANGE_ONE
+        ),
         "accounts_user_invite_again": invited,
         "accounts_user_withdraw_invitation": invited,
     }

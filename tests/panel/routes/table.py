@@ -98,6 +98,8 @@ PAGES = {
     "api_key_edit": both(OWN, "accounts.ApiKey"),
     "api_key_made": read(OWN, "accounts.ApiKey"),
     "api_key_revoke": both(OWN, "accounts.ApiKey"),
+    "api_key_switch_on": Row(post=OWN, of="accounts.ApiKey"),
+    "usersessions_list": both(SIGNED_IN),
     "api_try": both(SIGNED_IN),
     # -- signing in, of the library ----------------------------------------------------------------------
     "account_login": both(ANYBODY),
@@ -124,7 +126,7 @@ PAGES = {
     # Only of who has a second factor, which the customer has.
     "mfa_deactivate_totp": both(OWN),
     "mfa_view_recovery_codes": read(OWN),
-    "mfa_download_recovery_codes": both(OWN),
+    "mfa_download_recovery_codes": read(OWN),
     # -- the admin as a whole ----------------------------------------------------------------------------
     "admin:index": both(STAFF),
     "admin:search": both(STAFF),
@@ -157,7 +159,8 @@ MODELS = {
     "accounts.User": "view change add",
     "accounts.Role": ALL,
     "accounts.ApiKey": READ,
-    "admin.LogEntry": READ,
+    "accounts.SignIn": READ,
+    "activity.Act": READ,
     "billing.Deposit": READ,
     "billing.Entry": READ,
     "billing.PaymentMethod": ALL,
@@ -182,6 +185,9 @@ MODELS = {
     "orders.OrderInReview": READ,
     "orders.Orphan": READ,
     "orders.SendingStop": READ,
+    "staff.SecondLook": READ,
+    "staff.StaffDeed": READ,
+    "staff.StaffLimit": READ,
 }
 
 # Pages of one model beside these, by the name of the route; actions on one object among them.
@@ -194,6 +200,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "accounts_user_withdraw_invitation": "accounts.change_user accounts.add_user",
     "accounts_apikey_open_orders": "orders.view_order",
     "accounts_apikey_revoke": "accounts.change_apikey",
+    "activity_act_export": "activity.view_act",
     "billing_deposit_approve": "billing.decide_deposit",
     "billing_deposit_refuse": "billing.decide_deposit",
     "billing_wallet_of_customer": "billing.view_wallet",
@@ -208,6 +215,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "catalog_customergroup_change_discount": "catalog.change_customergroup",
     "catalog_pricechange_preview": "catalog.change_pricechange",
     "catalog_pricechange_undo": "catalog.change_pricechange",
+    "catalog_provider_confirm_rate": "catalog.change_floor",
     "catalog_provider_import_now": "catalog.change_syncrun",
     "catalog_provider_resume": "catalog.change_provider",
     "catalog_provider_stop_sending": "catalog.view_provider orders.add_sendingstop",
@@ -235,6 +243,9 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "orders_orphan_adopt": "catalog.connect_provider",
     "orders_orphan_write_off": "catalog.connect_provider",
     "orders_sendingstop_resume": "orders.change_sendingstop",
+    "staff_secondlook_confirm": "staff.change_secondlook",
+    "staff_secondlook_decline": "staff.change_secondlook",
+    "staff_staffdeed_export": "staff.view_staffdeed",
     "orders_sendingstop_stop_panel": "orders.add_sendingstop",
     # Pages of a model whose rights are not Django's.
     "catalog_provider_add": "catalog.add_provider catalog.connect_provider",

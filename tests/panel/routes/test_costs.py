@@ -113,7 +113,7 @@ def test_pages_when_staff_may_not_see_costs_then_none_tells_one(shop, monkeypatc
     pages = pages_of(who, shop)
     assert len(pages) > 35
     client = client_of(user)
-    texts = {page: client.get(page, follow=True).content.decode() for page in pages}
+    texts = {page: b"".join(client.get(page, follow=True)).decode() for page in pages}
     words = (MARK, "Profit", "Expected cost", "Cost returned", "Expected of the rest")
     assert [(page, word) for page, text in texts.items() for word in words if word in text] == []
 

@@ -198,6 +198,9 @@ def test_pages_that_matter_when_signed_in_long_ago_then_ask_again(staff, wallet,
         assert client.get(path).status_code == 200, name
 
 
+WHY = {"why": "other", "why_note": "A test."}
+
+
 @pytest.mark.parametrize(("ago", "moves"), [(20 * 60, True), (31 * 60, False)])
 def test_money_when_form_was_open_for_long_then_nothing_moves(ago, moves, staff, wallet, real_sign_in_times):
     """A form that was opened in time may be sent for a while; later it asks first, and keeps nothing that was typed."""
@@ -209,7 +212,7 @@ def test_money_when_form_was_open_for_long_then_nothing_moves(ago, moves, staff,
         record["at"] -= ago
     signed.save()
     before = Entry.objects.count()
-    data = {"amount": "5", "kind": "deposit", "reason": "Goodwill", "request_key": "f" * 32}
+    data = {"amount": "5", "kind": "deposit", "reason": "Goodwill", "request_key": "f" * 32, **WHY}
     answer = client.post(path, data)
     assert Entry.objects.count() == before + moves
     if moves:
