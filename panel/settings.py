@@ -315,7 +315,7 @@ ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 # Wrong passwords, see panel/accounts/sign_in/wrong_passwords.py. Others are as in the library.
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {
     "sign_in_address": "10/m/ip,100/h/ip",
-    "sign_in_pair": "5/5m/key",
+    "sign_in_pair": "5/5m/key,15/h/key",
     "sign_in_account": "50/h/key",
     "sign_in_device": "10/5m/key",
 }

@@ -2,7 +2,6 @@
 
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.recovery_codes.views import generate_recovery_codes
-from allauth.mfa.totp.views import activate_totp
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect
@@ -11,6 +10,7 @@ from django.urls import include, path, re_path
 from catalog.shop.views import home, service_changes, service_favourite, services
 from panel.accounts.address_views import AddressView, confirm_address
 from panel.accounts.invitation_views import invitation, invitation_accept
+from panel.accounts.sign_in.factor_views import ActivateView
 from panel.accounts.sign_in.session_views import sessions
 from panel.accounts.views import account
 from panel.api.docs.views import api_docs, api_try
@@ -52,7 +52,7 @@ urlpatterns = [
     path("account/invitation/<str:token>/", invitation, name="invitation"),
     path("account/email/", AddressView.as_view(), name="account_email"),
     # Before allauth's own: for a visitor, these would store the whole POST in a session.
-    path("account/2fa/totp/activate/", login_required(activate_totp), name="mfa_activate_totp"),
+    path("account/2fa/totp/activate/", login_required(ActivateView.as_view()), name="mfa_activate_totp"),
     path(
         "account/2fa/recovery-codes/generate/",
         login_required(generate_recovery_codes),

@@ -42,8 +42,13 @@ def _run_held(action: Callable[[HttpRequest], object], request: HttpRequest) -> 
 def confirm_address(request: HttpRequest, key: str) -> HttpResponseBase:
     """Confirm the address of the link. Links that were mailed before codes replaced them open nothing."""
     if asks_for_codes():
-        text = _("Addresses are confirmed with a code now. Ask for one on the page of your e-mail address.")
+        if request.user.is_authenticated:
+            text = _("Addresses are confirmed with a code now. Ask for one on the page of your e-mail address.")
+            messages.info(request, text)
+            return redirect("account_email")
+        # Who never signed in cannot: a link for a new password confirms the address as well.
+        text = _("This link is no longer of use. Ask for a link to set your password: it confirms your address, too.")
         messages.info(request, text)
-        return redirect("account_email")
+        return redirect("account_reset_password")
     response: HttpResponseBase = ConfirmEmailView.as_view()(request, key=key)
     return response

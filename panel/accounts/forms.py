@@ -14,6 +14,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from django import forms
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,7 +24,7 @@ from panel.accounts.invitations import remind_invited
 from panel.accounts.models import User
 from panel.accounts.sign_in.code_forms import AuthenticateForm
 from panel.accounts.sign_up import confirm_only_address, switch_keys_off
-from panel.site import registry as site
+from panel.site.allauth import verified_as_set
 from panel.site.mail_setup import asks_for_codes
 
 
@@ -46,10 +47,13 @@ class _OurLabels:
 
 class LoginForm(_OurLabels, allauth_forms.LoginForm):
     def _clean_with_password(self, credentials: dict[str, Any]) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super()._clean_with_password(credentials)
-        if asks_for_codes():
-            # The library has been told that it is mandatory, which is for sign-ups.
-            self._login.email_verification = site.EMAIL_VERIFICATION.value
+        """Check the password under what the owner set for addresses that are not confirmed.
+
+        The library has been told that confirming is mandatory, which is for sign-ups. It would also refuse a right
+        password while a stranger signs up with the address again and again.
+        """
+        with verified_as_set():
+            cleaned: dict[str, Any] = super()._clean_with_password(credentials)
         return cleaned
 
 
@@ -128,9 +132,12 @@ class ResetPasswordForm(_OurLabels, allauth_forms.ResetPasswordForm):
 
 class ResetPasswordKeyForm(_OurLabels, allauth_forms.ResetPasswordKeyForm):
     def save(self) -> None:
-        """Set the password, and switch the API keys off: whoever had the account before may have made some."""
+        """Set the password, switch the API keys off, and forget all devices: whoever had the account before may have
+        made some.
+        """
         with transaction.atomic():
             super().save()
+            User.objects.filter(pk=self.user.pk).update(session_generation=F("session_generation") + 1)
             switch_keys_off(customer=self.user)
             confirm_only_address(user=self.user)
 

@@ -18,7 +18,7 @@ from panel.accounts.models import Role
 from panel.accounts.own_roles import RoleRefused, delete_role, give_rights, is_built_in, rights_of
 from panel.accounts.rights import RIGHTS_BY_KEY, SECTIONS, in_words, with_needed
 from panel.accounts.roles import GRANT, RIGHTS, ROLES
-from panel.lib.admin.base import ModelAdmin
+from panel.lib.admin.base import AsksAgain, ModelAdmin
 
 RIGHT_FIELDS = tuple(section.key for section in SECTIONS)
 
@@ -77,7 +77,7 @@ RoleForm: type[forms.ModelForm] = type("RoleForm", (_RoleForm,), {section.key: _
 
 
 @admin.register(Role)
-class RoleAdmin(ModelAdmin):
+class RoleAdmin(AsksAgain, ModelAdmin):
     form = RoleForm
     list_display = ("name", "shown_kind", "shown_rights", "shown_people")
     ordering = ("name",)

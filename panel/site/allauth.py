@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from allauth.core import context
 from django.conf import settings
 from django.db import Error
+
+_as_set: ContextVar[bool] = ContextVar("_as_set", default=False)
+
+
+@contextmanager
+def verified_as_set() -> Iterator[None]:
+    """Tell the library within what the owner set about confirming addresses, also where codes are sent."""
+    token = _as_set.set(True)
+    try:
+        yield
+    finally:
+        _as_set.reset(token)
 
 
 def setting(name: str, default: Any) -> Any:
@@ -20,11 +34,11 @@ def setting(name: str, default: Any) -> Any:
 def _verification(default: Any) -> Any:
     """Return "mandatory" wherever codes are sent: allauth then hides from sign-ups which addresses have an account.
 
-    The form for signing in lowers it to what the owner set.
+    The form for signing in lowers it to what the owner set, by `verified_as_set`.
     """
     from panel.site import registry  # The library reads others before there are models.
 
-    return "mandatory" if _by_code(default) else _value(registry.EMAIL_VERIFICATION)
+    return "mandatory" if not _as_set.get() and _by_code(default) else _value(registry.EMAIL_VERIFICATION)
 
 
 def _by_code(default: Any) -> Any:

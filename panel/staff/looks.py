@@ -9,10 +9,12 @@ Each decision is an update filtered on "waiting", so only one of several at once
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -27,7 +29,7 @@ from panel.lib.formats import moment_text
 from panel.staff.acts import ActRefused, acts
 from panel.staff.deeds import MAX_NOTE, AboveLimit, Why
 from panel.staff.kinds import LIMITS, Kind
-from panel.staff.limits import count_moved, limit_of, role_of
+from panel.staff.limits import count_moved, left_alone, role_of
 from panel.staff.models import SecondLook
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,7 @@ MAX_AGE = timedelta(days=7)
 # Before a sole owner may confirm alone, so that the owner of a stolen session reads the mail first.
 ALONE_AFTER = timedelta(hours=1)
 MAX_TEXT = 500
+_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 
 
 class LookRefused(Exception):
@@ -46,7 +49,8 @@ class LookRefused(Exception):
 class Asked:
     """What to ask a second person for, should the act be above the limit of the first.
 
-    `text` says what will happen. `request_key` is the same for the same form, so that a double click asks once.
+    `text` says what will happen. `request_key` is the same for the same form; with the person and `params` it makes a
+    double click ask once, and a corrected form anew.
     """
 
     act: str
@@ -78,9 +82,11 @@ def act_or_ask(*, act: Callable[[], str], asked: Asked, actor: User, why: Why) -
 
 
 def ask_second_look(*, asked: Asked, kind: str, amount: int, actor: User, why: Why) -> SecondLook:
-    """Store what waits for a second person, with a mail to those who may confirm it; once per `request_key`."""
+    """Store what waits for a second person, with a mail to those who may confirm it; once for the same request."""
     now = clock.now()
-    waiting = SecondLook.objects.filter(request_key=asked.request_key, state=SecondLook.State.WAITING)
+    parts = [asked.request_key, actor.pk, amount, asked.params]
+    key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    waiting = SecondLook.objects.filter(request_key=key, state=SecondLook.State.WAITING)
     if earlier := waiting.first():
         return earlier
     try:
@@ -96,7 +102,7 @@ def ask_second_look(*, asked: Asked, kind: str, amount: int, actor: User, why: W
                 text=asked.text[:MAX_TEXT],
                 reason=why.reason,
                 note=why.note[:MAX_NOTE],
-                request_key=asked.request_key,
+                request_key=key,
                 asked_by=actor,
                 asked_at=now,
                 not_before=now + ALONE_AFTER,
@@ -122,17 +128,17 @@ def waiting_sentence(*, look: SecondLook, above: str) -> str:
 
 
 def can_confirm(*, user: User, look: SecondLook) -> bool:
-    """Return True if the person could be the second one: with the same right, within their own limit at once.
+    """Return True if the person could be the second one: with the same right, within what they may move alone now.
 
     Owners confirm any amount. Nobody confirms what they asked for, or what is for their own account.
     """
     if not (user.is_active and user.is_staff) or user.pk in (look.asked_by_id, look.customer_id):
         return False
-    if not user.has_perm(acts()[look.act].permission):
+    if not user.has_perms(("staff.change_secondlook", acts()[look.act].permission)):
         return False
     if role_of(user) == OWNER:
         return True
-    return look.kind != LIMITS and abs(look.amount) <= limit_of(user=user, kind=look.kind).at_once
+    return look.kind != LIMITS and abs(look.amount) <= left_alone(user=user, kind=Kind(look.kind))
 
 
 def confirmers_of(look: SecondLook) -> list[User]:
@@ -170,10 +176,13 @@ def standing_of(*, user: User, look: SecondLook) -> tuple[Standing, str]:
 def alone_from(*, user: User, look: SecondLook) -> datetime | None:
     """Return when a sole owner may confirm it, None without a second factor.
 
-    A factor that is newer than the look must wait as long: whoever stole the session could have added it.
+    Factors and recovery codes that are newer than the look must wait as long: whoever stole the session could have made
+    them.
     """
-    factor = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
-    return max(look.not_before, factor.created_at + ALONE_AFTER) if factor else None
+    made = dict(Authenticator.objects.filter(user=user, type__in=_FACTORS).values_list("type", "created_at"))
+    if Authenticator.Type.TOTP not in made:
+        return None
+    return max(look.not_before, *(one + ALONE_AFTER for one in made.values()))
 
 
 # -- deciding ----------------------------------------------------------------------------------------
@@ -198,7 +207,10 @@ def confirm_look(*, look: SecondLook, actor: User, has_code: bool = False) -> st
             if not _waiting(look).update(state=SecondLook.State.CONFIRMED, **values):
                 raise LookRefused("Somebody decided about it meanwhile.")
             _count_confirmer(actor, look, is_alone=is_alone)
-            decided = SecondLook.objects.select_related("asked_by").get(pk=look.pk)
+            decided = SecondLook.objects.select_related("asked_by", "decided_by").get(pk=look.pk)
+            asker = decided.asked_by
+            if not (asker.is_active and asker.is_staff and asker.has_perm(acts()[decided.act].permission)):
+                raise LookRefused(f"{asker} may not do this any more. Decline it.")
             why = Why(decided.reason, decided.note, decided)
             done = acts()[decided.act].run(decided, why)
             SecondLook.objects.filter(pk=look.pk).update(result=done[:MAX_TEXT])

@@ -40,7 +40,8 @@ def write_look_mail(look: SecondLook, connection: BaseEmailBackend | None = None
         from_email=sender(),
         subject=f"{look.asked_by.email} asks for a second look · {panel}",
         body=render_to_string("mail/second_look.txt", context),
-        to=[one.email for one in others] or [look.asked_by.email],
+        # The person who asked, too: a thief of their session may have named the second person.
+        to=sorted({look.asked_by.email, *(one.email for one in others)}),
         connection=connection,
     )
 

@@ -106,7 +106,8 @@ def test_deposit_when_approved_then_the_open_page_shows_it(site, open_page, priv
     owner.force_login(type(deposit.customer).objects.get(email="owner@example.org"))
     assert owner.get(reverse("deposit_receipt", args=[deposit.pk])).status_code == 200
     answer = owner.post(
-        reverse("admin:billing_deposit_approve", args=[deposit.pk]), {"credited": "100", "seen": "pending"}
+        reverse("admin:billing_deposit_approve", args=[deposit.pk]),
+        {"credited": "100", "seen": "pending", "why": "other", "why_note": "It came in."},
     )
     assert answer.status_code == 302
     page.clock.fast_forward(10_000)

@@ -30,6 +30,7 @@ from billing.forms import DepositForm
 from billing.methods import MethodFailed, method_of, offered_methods
 from billing.models import Deposit, PaymentMethod
 from billing.receipts import type_of_stored
+from panel.accounts.sign_in.second_factor import lacks_second_factor
 from panel.accounts.signed_in import user_of
 from panel.lib.keyset_pagination import page_of
 
@@ -185,7 +186,7 @@ def deposit_receipt(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Return the receipt to its customer and to staff who may see deposits; 404 for others."""
     deposits = Deposit.objects.exclude(receipt="")
     user = request.user
-    if not (user.is_staff and user.has_perm("billing.view_deposit")):
+    if not (user.is_staff and user.has_perm("billing.view_deposit") and not lacks_second_factor(user)):
         deposits = deposits.filter(customer_id=user.pk)
     deposit = get_object_or_404(deposits, pk=pk)
     found = type_of_stored(deposit.receipt.name or "")

@@ -23,7 +23,7 @@ from panel.lib.recent_sign_in import require_recent_sign_in
 from panel.staff.deeds import MAX_NOTE, Why
 from panel.staff.kinds import ALERT, EVERYBODY, LIMITS, RANKS, Kind, Limit
 from panel.staff.limits import all_limits, is_raised, store_limits
-from panel.staff.looks import Asked, ask_second_look, waiting_sentence
+from panel.staff.looks import MAX_TEXT, Asked, ask_second_look, waiting_sentence
 from panel.staff.models import StaffLimit
 from panel.staff.raising import ACT, params_of
 
@@ -138,22 +138,16 @@ class StaffLimitAdmin(ReadOnlyAdmin):
             self.log_change(request, StaffLimit.objects.filter(role=next(iter(lowered))[0])[0], told)
             messages.success(request, f"Lowered, and in force: {_listed(lowered)}")
         if raised:
-            params = params_of(before, raised)
+            text = f"Raise limits of staff: {_listed(raised)}"
+            if len(text) > MAX_TEXT:
+                messages.error(request, "These are more than a second person reads at once: raise a few at a time.")
+                return
             asked = Asked(
-                act=ACT,
-                about=StaffLimit(pk=0),
-                text=f"Raise limits of staff: {_listed(raised)}",
-                params=params,
-                request_key=f"limits:{user.pk}:{hash_of(params)}",
+                act=ACT, about=StaffLimit(pk=0), text=text, params=params_of(before, raised), request_key="limits"
             )
             most = max(limit.a_day for limit in raised.values())
             look = ask_second_look(asked=asked, kind=LIMITS, amount=most, actor=user, why=why)
             messages.warning(request, waiting_sentence(look=look, above="Higher limits take a second person."))
-
-
-def hash_of(params: dict[str, object]) -> str:
-    """Return a short text that is the same for the same limits."""
-    return "/".join(":".join(map(str, row)) for row in params["limits"])[:150]  # type: ignore[attr-defined]
 
 
 def _listed(limits: dict[_Key, Limit]) -> str:
