@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
@@ -54,6 +55,12 @@ def customer(email: str = "alice@example.org", *, funds: str = "0") -> User:
     user = User.objects.create_user(email, "correct horse battery")
     if Decimal(funds):
         deposit(user, funds)
+    return user
+
+
+def confirm_address(user: User) -> User:
+    """Confirm the address of an account, which making an API key needs where mail is set up."""
+    EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
     return user
 
 

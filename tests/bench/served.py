@@ -124,8 +124,8 @@ class _Shop:
         customers = [make.customer(f"c{place}@example.org", funds="1000000") for place in range(CUSTOMERS)]
         # Not one of those who order, so that the answers to this customer do not change.
         reader = make.customer("reader@example.org", funds="1000000")
-        self.reader_key = make_key(customer=reader, name="Bench").secret
-        self.keys = [make_key(customer=one, name="Bench").secret for one in customers]
+        self.reader_key = make_key(customer=make.confirm_address(reader), name="Bench").secret
+        self.keys = [make_key(customer=make.confirm_address(one), name="Bench").secret for one in customers]
         orders = _create_orders(reader, service)
         # In the future, so that the API does not update the last use of a key while the bench runs.
         ApiKey.objects.update(last_used_at=timezone.now() + timedelta(hours=1))

@@ -58,7 +58,8 @@ def deposit(email: str, funds: str) -> None:
 
 
 def make_key(email: str, name: str, **values: Any) -> dict[str, Any]:
-    made = services.make_key(customer=User.objects.get(email=email), name=name, **values)
+    customer = make.confirm_address(User.objects.get(email=email))
+    made = services.make_key(customer=customer, name=name, **values)
     return {"pk": made.key.pk, "secret": made.secret}
 
 
