@@ -95,7 +95,9 @@ def run(options: Namespace) -> Iterator[Dearest]:
         found = {
             **_of_strangers(user.email),
             **_of_accounts(user, rich, service),
-            **_of_keys(make_key(customer=rich, name="Bench").secret, service, [one.pk for one in orders]),
+            **_of_keys(
+                make_key(customer=make.confirm_address(rich), name="Bench").secret, service, [one.pk for one in orders]
+            ),
         }
         for asked in found.values():
             asked.run()  # Warms up templates, query plans and caches.
