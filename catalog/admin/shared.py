@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
+from catalog.link_kinds import LinkKind
 from catalog.models import Category
 from catalog.prices.edits import REFILL, Values
 from catalog.refill_windows import window_text
@@ -34,6 +35,8 @@ LABELS: Mapping[str, str] = {
     "currency": "currency",
     "is_active": "switched on",
     "type": "type",
+    "link_kind": "what its link is",
+    "one_at_a_time": "a second order for a link waits",
     "refill_days": "time for refills",
     "refill_days_declined": "declined time for refills",
 }
@@ -60,6 +63,8 @@ def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str
         return window_text(value)
     if column == "type":
         return str(SPECS[value].label) if value in SPECS else "not sold"
+    if column == "link_kind":
+        return str(LinkKind(value).label) if value else "guessed"
     if value is None:
         return "inherited"
     if column in ("margin_bp", "minimum_margin_bp"):

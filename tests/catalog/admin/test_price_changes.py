@@ -14,9 +14,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from catalog.admin.shared import LABELS
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
 from catalog.prices.changes import draft_change
-from catalog.prices.edits import Edit
+from catalog.prices.edits import COLUMNS, Edit
 from catalog.prices.storage import price_policy
 from tests import make
 from tests.scenes import statements
@@ -397,3 +398,9 @@ def test_undo_when_user_lacks_permission_then_forbidden(staff_client, idle_provi
         assert answer.status_code == 403
     assert PriceChange.objects.count() == 1
     assert catalog_state() == before
+
+
+@pytest.mark.once
+def test_labels_when_a_column_may_be_set_then_it_has_one():
+    """Seen: the page of an applied change of links failed for want of a label."""
+    assert set(LABELS) >= {column for columns in COLUMNS.values() for column in columns}
