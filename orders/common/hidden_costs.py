@@ -28,7 +28,7 @@ _MONEY_WORDS = (
 _FILTERS = frozenset(
     {
         *("id", "pk", "status", "submission", "review_reason", "provider", "customer", "service", "drip_feed"),
-        *("created_at", "finished_at", "review_since"),
+        *("created_at", "finished_at", "review_since", "api_key_ref"),
     }
 )
 

@@ -18,12 +18,13 @@ from billing.models import Deposit
 from orders.models import DripFeed, Order
 from orders.states import ReviewReason, Submission
 from panel.accounts.models import ApiKey, User
+from panel.accounts.roles import set_up_roles
 from tests import make
 from tests.browser.conftest import DESKTOP
 from tests.browser.foreign_texts import FOREIGN, OURS, PAYLOADS, columns, fill
 from tests.browser.test_pages import sign_in
-from tests.panel.accounts.test_roles import pages as admin_pages
-from tests.panel.accounts.test_roles import shop  # noqa: F401  (a fixture)
+from tests.panel.routes.shop import open_shop
+from tests.panel.routes.test_routes import ROUTES, address_of, row_of
 
 OWN_TEMPLATES = {
     *("accounts_user_change_address", "accounts_user_delete", "accounts_user_history", "billing_wallet_move_money"),
@@ -114,6 +115,22 @@ def watched(browser: Browser) -> Iterator[Callable[[], Watched]]:
         context.close()
 
 
+@pytest.fixture
+def shop(customer: User, provider: Any) -> dict[str, Any]:
+    set_up_roles()
+    return open_shop(customer, provider)
+
+
+def admin_pages(shop: dict[str, Any]) -> dict[str, str]:
+    """Return the address of each page of a model in the admin, by the name of its route."""
+    rows = {route: row_of(route) for route in ROUTES if route.model}
+    return {
+        route.name.removeprefix("admin:"): address_of(route, row, shop)
+        for route, row in rows.items()
+        if row is not None
+    }
+
+
 def customer_pages(customer: User) -> dict[str, str]:
     """Return the address of each page outside of the admin by its name, with what the customer has."""
     numbers = {
@@ -144,7 +161,7 @@ def test_admin_when_every_text_is_hostile_then_nothing_runs(
     which: str,
     live_server: Any,
     staff: User,
-    shop: dict[str, Any],  # noqa: F811
+    shop: dict[str, Any],
     watched: Callable[[], Watched],
     settings: Any,
 ) -> None:
@@ -174,7 +191,7 @@ def test_admin_when_every_text_is_hostile_then_nothing_runs(
 @pytest.mark.django_db(transaction=True)
 def test_customer_pages_when_every_text_is_hostile_then_nothing_runs(
     live_server: Any,
-    shop: dict[str, Any],  # noqa: F811
+    shop: dict[str, Any],
     watched: Callable[[], Watched],
     settings: Any,
 ) -> None:

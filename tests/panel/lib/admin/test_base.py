@@ -17,6 +17,7 @@ from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
 from panel.api.keys.services import make_key
 from panel.lib.admin.base import SECRETS, ModelAdmin
+from panel.staff.models import StaffDeed, StaffLimit
 from tests import make
 
 # Refused before any query.
@@ -67,7 +68,7 @@ def answer(client: Client, model: Any, lookup: str) -> Any:
 
 
 # Their page is no list, and ignores lookups.
-WITHOUT_LOOKUPS = {MoneyDay, TypeWord}
+WITHOUT_LOOKUPS = {MoneyDay, StaffDeed, StaffLimit, TypeWord}
 ENDS = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
 
 
