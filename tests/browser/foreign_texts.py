@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 
 from billing import append_only
+from panel.activity import append_only as acts
 from tests.unguarded import no_foreign_keys
 
 # Each calls `ran` if a page lets it. The ones for attributes and expressions of Alpine and htmx are of the admin.
@@ -54,6 +55,9 @@ FOREIGN = {
     # customers
     "accounts.User": "first_name last_name",
     "accounts.ApiKey": "name",
+    "accounts.SignIn": "typed agent",
+    "activity.ActivityDetail": "agent changes",
+    "usersessions.UserSession": "user_agent",
     "billing.Deposit": "reference receipt_name",
     "orders.DripFeed": "link params",
     "orders.Order": "service_name link params status_note review_note closed_review upstream_service_id",
@@ -82,6 +86,8 @@ FOREIGN = {
     "orders.MoneyEntry": "note",
     "orders.SendingStop": "text",
     "site.SettingChange": "old new",
+    "staff.SecondLook": "text note result",
+    "staff.StaffDeed": "note",
     "site.SiteFile": "name",
 }
 # What the panel writes, or what foreigners write and a check lets through only in a form in which nothing is markup:
@@ -89,7 +95,9 @@ FOREIGN = {
 OURS = {
     "accounts.User": "password email",
     "accounts.ApiKey": "digest ending networks last_address request_key",
-    "accounts.AccountMail": "recipient old new",
+    "accounts.AccountMail": "recipient old new subject body facts",
+    "accounts.SignIn": "address",
+    "activity.ActivityDetail": "address",
     "account.EmailAddress": "email",
     "account.EmailConfirmation": "key",
     "auth.Group": "name",
@@ -128,6 +136,10 @@ OURS = {
     "site.SettingChange": "name",
     "site.SiteFile": "digest content content_type",
     "site.StoredSetting": "name value",
+    "staff.SecondLook": "act model params request_key",
+    "staff.StaffDeed": "model",
+    "staff.StaffLimit": "role kind",
+    "usersessions.UserSession": "data ip session_key",
 }
 _TEXTS = (
     *(models.CharField, models.TextField, models.JSONField, models.BinaryField, models.FileField),
@@ -147,6 +159,7 @@ _SHAPES: dict[str, Callable[[str], Any]] = {
         "rates": {text: [1_000, 2_000]},
     },
     "catalog.PriceChange.before": lambda text: [],
+    "activity.ActivityDetail.changes": lambda text: [{"column": text, "before": text, "after": text}],
 }
 
 
@@ -198,13 +211,13 @@ def fill() -> set[str]:
 
 @contextmanager
 def _no_append_only() -> Iterator[None]:
-    """Remove SQLite's triggers on entries within the block. PostgreSQL's are off with the foreign keys."""
+    """Remove SQLite's triggers on entries and acts within the block. PostgreSQL's are off with the foreign keys."""
     if connection.vendor != "sqlite":
         yield
         return
     with connection.cursor() as cursor:
-        for statement in append_only.REMOVE["sqlite"]:
+        for statement in (*append_only.REMOVE["sqlite"], *acts.REMOVE["sqlite"]):
             cursor.execute(statement)
         yield
-        for statement in append_only.INSTALL["sqlite"]:
+        for statement in (*append_only.INSTALL["sqlite"], *acts.INSTALL["sqlite"]):
             cursor.execute(statement)
