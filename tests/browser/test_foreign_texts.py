@@ -122,12 +122,12 @@ def shop(customer: User, provider: Any) -> dict[str, Any]:
 
 
 def admin_pages(shop: dict[str, Any]) -> dict[str, str]:
-    """Return the address of each page of a model in the admin, by the name of its route."""
-    rows = {route: row_of(route) for route in ROUTES if route.model}
+    """Return the address of each page of the admin, by the name of its route."""
+    rows = {route: row_of(route) for route in ROUTES if route.name.startswith("admin:")}
     return {
         route.name.removeprefix("admin:"): address_of(route, row, shop)
         for route, row in rows.items()
-        if row is not None
+        if row is not None and route.name != "admin:logout"
     }
 
 
