@@ -306,6 +306,23 @@ def test_mail_when_others_may_confirm_then_they_get_it(staff, second, customer):
     assert send_look_mails() == 0
 
 
+def test_look_when_the_asker_was_switched_off_then_not_confirmed(staff, second, customer):
+    look = ask_credit(staff, customer)
+    User.objects.filter(pk=staff.pk).update(is_active=False)
+    with pytest.raises(LookRefused, match="may not do this any more"):
+        confirm_look(look=look, actor=second)
+    assert (make.wallet(customer).balance, StaffDeed.objects.count()) == (10_000_000, 0)
+
+
+def test_request_when_corrected_then_a_look_of_its_own(staff, customer):
+    deposit = make.pending_deposit(customer)
+    for amount in ("9000", "9000", "6000"):
+        credited = make.micros(amount)
+        asked = asked_approval(deposit=deposit, credited=credited, note="")
+        ask_second_look(asked=asked, kind=Kind.DEPOSIT, amount=credited, actor=staff, why=WHY_NOTE)
+    assert list(SecondLook.objects.order_by("pk").values_list("amount", flat=True)) == [9_000_000_000, 6_000_000_000]
+
+
 # -- pages ----------------------------------------------------------------------------------------------
 
 
