@@ -30,18 +30,19 @@ def rights_of(role: Group) -> frozenset[str]:
 
 
 def give_rights(*, role: Role, rights: Iterable[str], seen: Collection[str] | None) -> None:
-    """Give the role exactly these rights and those that they need; joins a transaction.
+    """Give the role exactly these rights and those that they need, all or none.
 
     `seen` are the rights that the form showed, None for a new role. Raise RoleRefused if they are others by now, or if
     the role is built in.
     """
-    locked = _lock(role)
-    if seen is not None and rights_of(locked) != frozenset(seen):
-        raise RoleRefused("Somebody changed this role since you opened the page. Nothing was changed; look again.")
-    wanted = permissions_of_rights(rights)
-    rows = Permission.objects.filter(codename__in=[one.partition(".")[2] for one in wanted])
-    rows = rows.select_related("content_type")
-    locked.permissions.set([row for row in rows if f"{row.content_type.app_label}.{row.codename}" in wanted])
+    with transaction.atomic():
+        locked = _lock(role)
+        if seen is not None and rights_of(locked) != frozenset(seen):
+            raise RoleRefused("Somebody changed this role since you opened the page. Nothing was changed; look again.")
+        wanted = permissions_of_rights(rights)
+        rows = Permission.objects.filter(codename__in=[one.partition(".")[2] for one in wanted])
+        rows = rows.select_related("content_type")
+        locked.permissions.set([row for row in rows if f"{row.content_type.app_label}.{row.codename}" in wanted])
 
 
 def delete_role(*, role: Role) -> None:
