@@ -74,6 +74,8 @@ UNFOLD: dict[str, object] = {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
+                    _item("Channels", "notifications_active", "channels_channel_changelist", "channels.view_channel"),
+                    _item("Deliveries", "outbox", "channels_delivery_changelist", "channels.view_delivery"),
                     _item("Activity", "manage_search", "activity_act_changelist", "activity.view_act"),
                     _item("Limits of staff", "rule", "staff_stafflimit_changelist", "staff.view_stafflimit"),
                     {

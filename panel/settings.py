@@ -107,6 +107,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Upstream providers.
 UPSTREAM_ALLOW_PRIVATE = env.bool("UPSTREAM_ALLOW_PRIVATE", default=False)
 
+# Where bots are reached; another address for a Bot API server of one's own.
+TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org").rstrip("/")
+
 # Settings that owners change in the admin, see panel/site/registry.py. What the environment says here wins; as None,
 # it leaves them to the admin. Read them there, not here.
 PANEL_NAME = env.str("PANEL_NAME", default=None)
@@ -154,6 +157,7 @@ INSTALLED_APPS = [
     "panel.accounts",
     "panel.activity",
     "panel.alerts",
+    "panel.channels",
     "panel.api",
     "panel.lib",
     "panel.ops",

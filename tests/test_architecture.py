@@ -20,6 +20,7 @@ CLIENTS = (
 OWN_CONNECTIONS = {
     "billing/methods/__init__.py": {"importlib.import_module"},  # The modules beside it.
     "panel/alerts/clocks.py": {"socket"},  # This machine's name.
+    "panel/channels/mail.py": {"smtplib"},  # Its exceptions: Django connects.
     "panel/staff/acts.py": {"importlib.import_module"},  # Modules of the apps above it.
     "panel/demo.py": {"socket"},
     "panel/management/commands/demo.py": {"urllib.request"},

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orders.states import ReviewReason, StopReason
+from panel.alerts.advice import ADVICE
 from panel.alerts.causes import Cause
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,23 @@ def test_what_can_go_wrong_when_read_then_names_each_once(kind):
     names = [one.of("…") if isinstance(one, Cause) else one.label for one in kind]  # type: ignore[arg-type]
     found = first_columns("docs/what-can-go-wrong.md")
     assert {name: found[name] for name in names} == dict.fromkeys(names, 1)
+
+
+def test_what_can_go_wrong_when_read_then_advises_as_messages_do():
+    rows = re.findall(r"^\| `([^`]+)` \| .+? \| (.+?) \| (.+?) \|$", text_of_alerts(), re.MULTILINE)
+    found = {name: (plain(does), plain(you_do)) for name, does, you_do in rows}
+    assert found == {cause.of("…"): (one.panel_does, one.you_do) for cause, one in ADVICE.items()}  # type: ignore[arg-type]
+
+
+def text_of_alerts() -> str:
+    text = (ROOT / "docs/what-can-go-wrong.md").read_text()
+    return text.partition("## Alerts")[2].partition("## What needs nobody")[0]
+
+
+def plain(cell: str) -> str:
+    """Return a cell without links and marks."""
+    cell = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", cell).replace("`", "")
+    return re.sub(r'"([^"]+)"', r"“\1”", cell)
 
 
 @pytest.mark.parametrize(

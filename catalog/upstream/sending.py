@@ -124,7 +124,7 @@ class Sender:
         leave_database(host=host)
         # A list of services takes its time on every panel, and says nothing about how fast the others are.
         with CALLS.watched(host, reads=action in READING and action != "services") as call:
-            answer = transport.send_form(request)
+            answer = transport.send_request(request)
             call.answered = answer.http_status is not None
         text = self._redact.before_parsing(decode_body(answer.body))
         evidence = Evidence(

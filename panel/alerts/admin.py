@@ -16,6 +16,7 @@ from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.running import trust_clock
 from panel.alerts.seen import alerts_for
+from panel.alerts.services import close_alerts
 from panel.lib import clock
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin
@@ -42,7 +43,7 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.action(description="Mark as resolved", permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         waiting = list(queryset.filter(resolved_at=None))
-        closed = queryset.filter(resolved_at=None).update(resolved_at=clock.now())
+        closed = close_alerts(queryset)
         record(actor_id=request.user.pk, objects=waiting, message="Marked as resolved.")
         self.message_user(request, f"{closed} alerts resolved.")
 

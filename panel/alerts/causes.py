@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 MAX_DETAIL = 60
@@ -26,6 +27,8 @@ class Cause(StrEnum):
     CLOCK_JUMP = "clock-jump"
     UNDECIDED = "undecided"
     LOOK_MAILS = "look-mails"
+    # About a channel.
+    CHANNEL = "channel:{}"
     # About a member of staff.
     STAFF_MONEY = "staff:{}:money"
     # About a machine.
@@ -93,3 +96,18 @@ _TELL_COSTS = frozenset(
         Cause.NOT_APPLIED,
     }
 )
+
+# Longer values first: "provider:{}:refill status" begins like "provider:{}:refill".
+_PATTERNS = [
+    (cause, re.compile(re.escape(cause.value).replace(r"\{\}", "(?P<pk>[0-9]+)") + "(?::.*)?", re.DOTALL))
+    for cause in sorted(Cause, key=len, reverse=True)
+]
+
+
+def cause_of(stored: str) -> tuple[Cause | None, int | None]:
+    """Return the cause as stored by `Cause.of`, and the primary key that it is about; None for what is unknown."""
+    for cause, pattern in _PATTERNS:
+        if found := pattern.fullmatch(stored):
+            pk = found.groupdict().get("pk")
+            return cause, int(pk) if pk else None
+    return None, None

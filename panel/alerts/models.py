@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 
 class Alert(models.Model):
-    """Something that needs the owner. One row per cause while it lasts, however often it is raised."""
+    """Something that needs the owner. One row per cause while it lasts, however often it is raised.
+
+    `tell_due_at` is when the channels are next to hear of it; null if there is nothing more to tell. `told_at` is when
+    they first did.
+    """
 
     class Level(models.TextChoices):
         WARNING = "warning", "Warning"
@@ -20,9 +25,14 @@ class Alert(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
     resolved_at = models.DateTimeField(null=True, blank=True)
+    tell_due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-last_seen_at", "-pk")
+        indexes = (
+            models.Index(fields=("tell_due_at",), condition=models.Q(tell_due_at__isnull=False), name="alert_to_tell"),
+        )
         constraints = (
             # Two workers that meet the same problem at once must not open two alerts.
             models.UniqueConstraint(

@@ -7,13 +7,17 @@ from datetime import datetime
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
 from panel.lib import clock
+from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
+
+# The task that tells what is due, which no module of alerts may import.
+TELL = "panel.channels.tasks.tell_owner"
 
 
 def raise_alert(
@@ -28,11 +32,14 @@ def raise_alert(
         return
     try:
         with transaction.atomic():
-            Alert.objects.create(cause=stored, text=text[:500], level=level, created_at=now, last_seen_at=now)
+            Alert.objects.create(
+                cause=stored, text=text[:500], level=level, created_at=now, last_seen_at=now, tell_due_at=now
+            )
     except IntegrityError:
         _count_again(stored, text)
         return
     log.warning("alert raised", cause=stored, text=text)
+    hint_after_commit(TELL)
 
 
 def _count_again(cause: str, text: str) -> bool:
@@ -50,8 +57,13 @@ def resolve_alert(*, cause: Cause, about: int | None = None) -> None:
 
 def resolve_alerts(*, causes: Iterable[Cause], about: int | None = None) -> None:
     """Close the open alerts of `causes` about this object, in one statement."""
-    opened = Alert.objects.filter(cause__in=[cause.of(about) for cause in causes], resolved_at=None)
-    opened.update(resolved_at=clock.now())
+    close_alerts(Alert.objects.filter(cause__in=[cause.of(about) for cause in causes]))
+
+
+def close_alerts(alerts: QuerySet[Alert]) -> int:
+    """Close those of the alerts that are open, and have it told. Return how many."""
+    now = clock.now()
+    return alerts.filter(resolved_at=None).update(resolved_at=now, tell_due_at=now)
 
 
 def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.timesince import timesince
 
 
 def percent_text(basis_points: int | None) -> str:
@@ -47,3 +48,11 @@ def zoned_moment_text(moment: datetime) -> str:
 def exact_moment_text(moment: datetime) -> str:
     """Return "2 Jun 2026, 14:05:09 CEST"."""
     return f"{moment_text(moment)}{timezone.localtime(moment)::%S %Z}"
+
+
+def duration_text(length: timedelta) -> str:
+    """Return "under a minute", "12 minutes", "3 hours" or "2 weeks": the largest unit alone."""
+    if length < timedelta(minutes=1):
+        return "under a minute"
+    now = timezone.now()
+    return timesince(now - length, now, depth=1).replace("\xa0", " ")

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from catalog.models import Provider
+from panel.channels.models import Channel
 from panel.lib.crypto import Undecryptable, encrypt, has_newest_key, is_ciphertext, reencrypt
 from panel.site.groups import SETTINGS
 from panel.site.models import StoredSetting
@@ -75,6 +76,8 @@ def _secret_settings() -> dict[str, Any]:
 KINDS = (
     Kind("API keys of providers", Provider, "api_key_encrypted", _apply_to_text),
     Kind("Second factors", Authenticator, "data", _apply_to_factor, may_be_plain=True),
+    Kind("Secrets of channels", Channel, "secret_encrypted", _apply_to_text),
+    Kind("Old secrets of channels", Channel, "old_secret_encrypted", _apply_to_text),
     Kind("Secret settings", StoredSetting, "value", _apply_to_text, rows=_secret_settings),
 )
 

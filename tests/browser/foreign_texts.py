@@ -83,6 +83,8 @@ FOREIGN = {
     "catalog.PriceChange": "summary before",
     "catalog.Provider": "name probe_note pause_reason",
     "catalog.Service": "name description",
+    "channels.Channel": "name last_error",
+    "channels.Delivery": "subject text log",
     "orders.MoneyEntry": "note",
     "orders.SendingStop": "text",
     "site.SettingChange": "old new",
@@ -116,6 +118,8 @@ OURS = {
     "catalog.ProviderWord": "read_as",
     "catalog.TypeWord": "type",
     "catalog.UpstreamService": "type",
+    "channels.Channel": "target secret_encrypted old_secret_encrypted topics",
+    "channels.Delivery": "uid key payload",
     "ops.Alert": "cause",
     "ops.Heartbeat": "task",
     "ops.Round": "task",
@@ -159,6 +163,7 @@ _SHAPES: dict[str, Callable[[str], Any]] = {
         "rates": {text: [1_000, 2_000]},
     },
     "catalog.PriceChange.before": lambda text: [],
+    "channels.Delivery.log": lambda text: [{"at": text, "result": text, "text": text, "ms": 5}],
     "activity.ActivityDetail.changes": lambda text: [{"column": text, "before": text, "after": text}],
 }
 

@@ -32,6 +32,7 @@ OWN_TEMPLATES = {
     *("catalog_catalogchange_refills", "catalog_customergroup_change_discount", "catalog_pricechange_preview"),
     *("catalog_provider_test_dialect", "catalog_provider_import_now", "catalog_service_import", "orders_order_profit"),
     *("catalog_providerword_import_words", "orders_after_restore", "orders_order_decide", "orders_order_give_back"),
+    *("channels_channel_send_test", "channels_channel_link_chat", "channels_channel_new_secret"),
     *("orders_order_end", "orders_orphan_adopt", "catalog_syncrun_progress", "orders_sendingstop_stop_panel"),
 }
 # Pages that end the session.

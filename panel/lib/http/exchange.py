@@ -43,7 +43,8 @@ class Stopped(Exception):
 class Request:
     """One request. Times are seconds, `not_after` is a `time.monotonic()`; `max_body` is bytes after decompression.
 
-    `form` is URL-encoded: the body of a POST, added to the query of a GET. `headers` are sent besides our own.
+    `form` is the body of a POST, URL-encoded unless `content_type` says otherwise, and added to the query of a GET.
+    `headers` are sent besides our own.
     """
 
     url: Url
@@ -56,6 +57,7 @@ class Request:
     not_after: float | None = None
     method: Literal["POST", "GET"] = "POST"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content_type: str = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One form, sent by POST or GET through its own `requests` session, with its phase recorded.
+"""One request, sent by POST or GET through its own `requests` session, with its phase recorded.
 
 Whether anything was sent is read from the phase that the socket recorded before its first byte, never from the type
 of an exception, which can be wrong in both directions. The session does not retry or redirect, and takes no proxy,
@@ -71,7 +71,7 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def send_form(request: Request) -> Answer:
+def send_request(request: Request) -> Answer:
     """Send `request` once and read the whole answer. Never raises: failures are in the Answer."""
     exchange = Exchange(request)
     handled = sys.exception()
@@ -116,7 +116,7 @@ def _prepared(request: Request) -> requests.PreparedRequest:
     if gets:
         headers["Cache-Control"] = "no-cache"
     else:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers["Content-Type"] = request.content_type
     prepared.prepare_headers({**request.headers, **headers})
     prepared.prepare_cookies({})
     prepared.prepare_body(None if gets else request.form, None)

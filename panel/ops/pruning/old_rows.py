@@ -15,6 +15,7 @@ from orders.models import DailySpending
 from panel.accounts.models import AccountMail, SignIn
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
+from panel.channels.models import Delivery
 from panel.site import registry as site
 from panel.site import sign_in_settings
 
@@ -48,6 +49,12 @@ def prune_alerts() -> int | None:
     """
     old = Alert.objects.filter(resolved_at__lt=_before(site.KEEP_ALERTS_DAYS.value))
     return _delete_batch(old.exclude(_IS_OF_PEOPLE))
+
+
+def prune_deliveries() -> int | None:
+    """Delete a batch of old messages to the owner. Return how many, or None if none is left."""
+    ended = Delivery.objects.exclude(state=Delivery.State.WAITING)
+    return _delete_batch(ended.filter(created_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
 
 
 def prune_spending() -> int | None:

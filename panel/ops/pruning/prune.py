@@ -14,6 +14,7 @@ import structlog
 from panel.ops.pruning.ended_orders import prune_answers, prune_events
 from panel.ops.pruning.old_rows import (
     prune_alerts,
+    prune_deliveries,
     prune_imports,
     prune_notices,
     prune_sessions,
@@ -30,6 +31,7 @@ PAUSE_SECONDS = 0.05
 # Each prunes one batch, and returns how many rows it pruned or None if nothing is left. The quick ones go first.
 STEPS: tuple[Callable[[], int | None], ...] = (
     prune_alerts,
+    prune_deliveries,
     prune_imports,
     prune_spending,
     prune_sessions,

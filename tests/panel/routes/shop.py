@@ -37,6 +37,8 @@ from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from panel.api.keys.services import make_key
+from panel.channels.models import Channel, Delivery
+from panel.lib.crypto import encrypt
 from panel.lib.money import EXCHANGE_ONE
 from panel.site.models import SettingChange
 from panel.site.registry import PANEL_NAME
@@ -63,6 +65,19 @@ def own_role(name: str, rights: tuple[str, ...]) -> Role:
 def acted(user: User, group: CustomerGroup) -> Act:
     entry = LogEntry.objects.log_actions(str(user.pk), [group], 2, "Changed.", single_object=True)
     return Act.objects.get(pk=entry.pk)
+
+
+def channel(kind: Channel.Kind) -> Channel:
+    return Channel.objects.create(
+        name=f"By {kind}", kind=kind, target="a@example.org", secret_encrypted=encrypt("a secret")
+    )
+
+
+def delivered(channel: Channel) -> Delivery:
+    attempt = {"at": timezone.now().isoformat(), "result": "delivered", "text": "250 fine", "ms": 12}
+    return Delivery.objects.create(
+        channel=channel, kind="test", uid="msg_1", subject="A test", text="Fine.", state="delivered", log=[attempt]
+    )
 
 
 def applied_change() -> PriceChange:
@@ -144,7 +159,12 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
     invited = make.invited("invited@example.org")
     raise_alert(cause=Cause.CLOCK_JUMP, text="The clock jumped.")
+    channels = {kind: channel(kind) for kind in Channel.Kind}
     special = {
+        "channels_channel_link_chat": channels[Channel.Kind.TELEGRAM],
+        "channels_channel_new_secret": channels[Channel.Kind.WEBHOOK],
+        "channels.Channel": channels[Channel.Kind.MAIL],
+        "channels.Delivery": delivered(channels[Channel.Kind.MAIL]),
         "ops_alert_trust_clock": Alert.objects.get(cause=Cause.CLOCK_JUMP),
         "billing_wallet_of_customer": customer,
         "catalog_pricechange_preview": draft,

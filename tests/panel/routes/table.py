@@ -177,6 +177,8 @@ MODELS = {
     "catalog.Service": EDIT,
     "catalog.SyncRun": READ,
     "catalog.TypeWord": READ,
+    "channels.Channel": ALL,
+    "channels.Delivery": READ,
     "mfa.Authenticator": READ,
     "ops.Alert": READ,
     "orders.DripFeed": READ,
@@ -228,6 +230,10 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "catalog_service_import": "catalog.change_service",
     "catalog_syncrun_again": (NOBODY, "catalog.change_syncrun"),
     "catalog_syncrun_progress": "catalog.view_syncrun",
+    "channels_channel_link_chat": "channels.change_channel",
+    "channels_channel_new_secret": "channels.change_channel",
+    "channels_channel_send_test": "channels.change_channel",
+    "channels_delivery_send_again": "channels.change_delivery",
     "ops_alert_trust_clock": "catalog.connect_provider",
     "orders_dripfeed_stop": "orders.change_dripfeed",
     "orders_moneyday_export": "orders.view_profit",
@@ -268,6 +274,7 @@ ADMIN_ARGUMENTS = {"catalog_service_bulk": {"what": "move"}}
 # Actions of lists, by model and name. Nobody may delete what is selected where no row says so.
 LIST_ACTIONS = {
     "billing.PaymentMethod delete_selected": "billing.delete_paymentmethod",
+    "channels.Channel delete_selected": "channels.delete_channel",
     "catalog.CustomerGroup delete_selected": "catalog.delete_customergroup",
     "catalog.CustomerPrice delete_selected": "catalog.delete_customerprice",
     "catalog.GroupMember delete_selected": "catalog.delete_groupmember",

@@ -12,7 +12,7 @@ from urllib3.util import parse_url
 
 from panel.lib.http.addresses import is_public
 from panel.lib.http.exchange import Answer, Phase, Request
-from panel.lib.http.transport import send_form
+from panel.lib.http.transport import send_request
 
 # Public, and never connected to: `Network` answers for it.
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07::1"
@@ -50,7 +50,7 @@ def test_address_when_public_then_allowed(address: str) -> None:
 
 
 def sent(url: str) -> Answer:
-    return send_form(Request(parse_url(url), b"key=secret", "Test", False, 5.0, 5.0, 1_000))
+    return send_request(Request(parse_url(url), b"key=secret", "Test", False, 5.0, 5.0, 1_000))
 
 
 @pytest.mark.parametrize("host", LOOPBACK_SPELLINGS)

@@ -17,7 +17,7 @@ from urllib3.util import parse_url
 from panel.lib.http.addresses import is_public
 from panel.lib.http.connections import MeasuredHTTP
 from panel.lib.http.exchange import Answer, Exchange, Phase, Request, Stopped
-from panel.lib.http.transport import send_form
+from panel.lib.http.transport import send_request
 from tests.catalog.upstream.fault_server import FaultServer, answer, http, raw_bytes, reset
 
 FORM = b"key=secret&action=balance"
@@ -40,7 +40,7 @@ def posted(server: FaultServer, path: str = "", **changes: object) -> Answer:
         "total_timeout": 9.0,
         "max_body": 1_000,
     }
-    return send_form(Request(**{**settings, **changes}))  # type: ignore[arg-type]
+    return send_request(Request(**{**settings, **changes}))  # type: ignore[arg-type]
 
 
 def head_of(server: FaultServer, number: int = -1) -> list[str]:
@@ -164,7 +164,7 @@ def test_failure_when_nothing_listens_then_named_without_the_address():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = parse_url(f"http://127.0.0.1:{port}/api/v2?key=secret")
-    found = send_form(Request(url, FORM, "Test", True, 9.0, 9.0, 1_000))
+    found = send_request(Request(url, FORM, "Test", True, 9.0, 9.0, 1_000))
     assert found.phase is Phase.CONNECTING
     assert found.failure.startswith("ConnectionRefusedError: ")
     assert "secret" not in found.failure and "HTTPConnectionPool" not in found.failure
@@ -185,7 +185,7 @@ def test_failure_when_address_is_unencrypted_then_nothing_is_sent(server):
 )
 def test_address_when_ipv6_and_not_public_then_blocked(address):
     assert not is_public(address)
-    reply = send_form(_to(f"https://[{address.partition('%')[0]}]:9/api/v2", allow_private=False))
+    reply = send_request(_to(f"https://[{address.partition('%')[0]}]:9/api/v2", allow_private=False))
     assert (reply.phase, "is not public" in reply.failure) == (Phase.CONNECTING, True)
 
 
@@ -213,7 +213,7 @@ def test_post_when_the_address_is_ipv6_then_sent():
         pytest.skip("this machine has no IPv6")
     threading.Thread(target=server.handle_request, daemon=True).start()
     with closing(server.socket):
-        reply = send_form(_to(f"http://[::1]:{server.server_port}/api/v2", allow_private=True))
+        reply = send_request(_to(f"http://[::1]:{server.server_port}/api/v2", allow_private=True))
     assert (reply.failure, reply.body.decode()) == ("", f"[::1]:{server.server_port}")
 
 

@@ -1,0 +1,1 @@
+"""Channels by which alerts reach the owner: e-mail, Telegram and signed webhooks."""
