@@ -62,6 +62,9 @@ MET_BY, WATCH_CLOCK = running.met_by, timeouts.watch_clock
 # Folders whose tests open pages.
 PAGES = {"admin", "web"}
 
+# Folders about what locks, claims and posts: the gate runs their tests on both databases.
+CORE = {"billing", "checkout", "common", "dispatch", "marks", "refunds", "lib", "channels"}
+
 # As `fresh_process` replaces them.
 SIGNED_IN_AT, IS_MAIL_SET_UP = recent_sign_in.signed_in_at, mail_setup.is_mail_set_up
 
@@ -92,8 +95,9 @@ def mark(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.once)
         if item.get_closest_marker("slow") and not on_postgresql:
             item.add_marker(pytest.mark.proof)
-        if PAGES & set(item.nodeid.partition("::")[0].split("/")):
-            item.add_marker(pytest.mark.page)
+        folders = set(item.nodeid.partition("::")[0].split("/"))
+        if CORE & folders and not PAGES & folders:
+            item.add_marker(pytest.mark.core)
     if SERVERS_ARE_REQUIRED:
         return
     for item in items:

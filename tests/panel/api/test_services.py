@@ -771,7 +771,7 @@ def test_list_when_missing_triggers_are_restored_then_correct(shop):
     assert rates(shop.bob)[shop.first.pk] == "2.6"
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.django_db(transaction=True)
 def test_migration_when_the_catalog_has_rows_then_it_goes_both_ways(shop):
     def migrate(*targets: tuple[str, str]) -> None:
