@@ -74,6 +74,7 @@ UNFOLD: dict[str, object] = {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
+                    _item("Errors", "bug_report", "ops_errorreport_changelist", "ops.view_errorreport"),
                     _item("Channels", "notifications_active", "channels_channel_changelist", "channels.view_channel"),
                     _item("Deliveries", "outbox", "channels_delivery_changelist", "channels.view_delivery"),
                     _item("Activity", "manage_search", "activity_act_changelist", "activity.view_act"),

@@ -73,6 +73,11 @@ def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> A
     return {name: _of_event(name, value) for name, value in event.items()}
 
 
+def without_secrets(text: str) -> str:
+    """Return the text as the log would have it: without secrets, and cut if it is long."""
+    return _traceback(text)
+
+
 def _of_event(name: str, value: Any) -> Any:
     if name in _TRACEBACKS and isinstance(value, str):
         return _traceback(value)
@@ -207,8 +212,11 @@ LOGGING: dict[str, Any] = {
             ],
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "lines"},
+        "alerts": {"class": "panel.alerts.errors.handler.AlertHandler", "level": "ERROR"},
+    },
+    "root": {"handlers": ["console", "alerts"], "level": "INFO"},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "django_structlog": {"level": "WARNING"},

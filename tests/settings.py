@@ -20,7 +20,11 @@ os.environ["TELEGRAM_API_URL"] = "http://127.0.0.1:9"
 for name in ("SITE_URL", "PANEL_NAME", "PANEL_CURRENCY", "PANEL_ACCENT"):
     os.environ.pop(name, None)
 
+from panel.logging import LOGGING  # noqa: E402
 from panel.settings import *  # noqa: E402, F403
+
+# Its thread would write beside the transactions of tests; those of errors switch it on.
+LOGGING["root"]["handlers"] = ["console"]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405

@@ -190,6 +190,7 @@ OWNER_ALONE = frozenset(
         "channels.delete_channel",
         "channels.view_channel",
         "channels.view_delivery",
+        "ops.view_errorreport",
         "orders.change_orphan",
         "orders.view_orphan",
         "site.change_money_settings",

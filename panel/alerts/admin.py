@@ -9,11 +9,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from unfold.decorators import action
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
 
 from panel.activity.record import record
 from panel.alerts.causes import Cause
-from panel.alerts.models import Alert
+from panel.alerts.models import Alert, ErrorReport
 from panel.alerts.running import trust_clock
 from panel.alerts.seen import alerts_for
 from panel.alerts.services import close_alerts
@@ -25,6 +27,19 @@ from panel.lib.formats import exact_moment_text
 
 # As for what the panel stopped by itself: it belongs to owners.
 TRUST = "catalog.connect_provider"
+
+
+@admin.register(ErrorReport)
+class ErrorReportAdmin(ReadOnlyAdmin):
+    list_display = ("number", "kind", "place", "where", "created_at")
+    search_fields = ("number",)
+    search_help_text = "The number that the page of the error shows."
+    fields = ("number", "kind", "place", "where", "message", "created_at", "shown_trace")
+    readonly_fields = ("shown_trace",)
+
+    @display(description="Trace")
+    def shown_trace(self, report: ErrorReport) -> SafeString:
+        return format_html('<code class="message-text" dir="ltr">{}</code>', report.trace)
 
 
 @admin.register(Alert)

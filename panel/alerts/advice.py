@@ -159,6 +159,12 @@ ADVICE = {
         "Check EMAIL_URL and the mail server.",
         "admin:staff_secondlook_changelist",
     ),
+    Cause.ERROR: Advice(
+        Topic.MACHINE,
+        "Shows whoever met it a page with its number. Tries again what is a task. Closes this after a day without it.",
+        "Open “Errors” and look at its trace. If it comes again, report it with the trace.",
+        "admin:ops_errorreport_changelist",
+    ),
     Cause.CHANNEL: Advice(
         Topic.MACHINE,
         "Tells you through your other channels. Keeps the messages, and tries again for up to two days.",

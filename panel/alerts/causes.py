@@ -27,6 +27,7 @@ class Cause(StrEnum):
     CLOCK_JUMP = "clock-jump"
     UNDECIDED = "undecided"
     LOOK_MAILS = "look-mails"
+    ERROR = "error"
     # About a channel.
     CHANNEL = "channel:{}"
     # About a member of staff.
@@ -94,6 +95,7 @@ _TELL_COSTS = frozenset(
         Cause.REFILLS,
         Cause.REFILL_STATUSES,
         Cause.NOT_APPLIED,
+        Cause.ERROR,
     }
 )
 

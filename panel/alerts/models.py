@@ -44,6 +44,26 @@ class Alert(models.Model):
         return self.text
 
 
+class ErrorReport(models.Model):
+    """One unexpected error. Its number was shown to whoever met it. The last ones of each place are kept."""
+
+    number = models.CharField(max_length=12, unique=True)
+    group = models.CharField(max_length=12, db_index=True)
+    kind = models.CharField(max_length=100)
+    place = models.CharField(max_length=200)
+    where = models.CharField(max_length=200)
+    message = models.CharField(max_length=200)
+    trace = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-pk",)
+        verbose_name = "error"
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.kind} in {self.place}"
+
+
 class Heartbeat(models.Model):
     """When a periodic task last finished a round."""
 

@@ -21,31 +21,44 @@ TELL = "panel.channels.tasks.tell_owner"
 
 
 def raise_alert(
-    *, cause: Cause, about: int | None = None, detail: str = "", text: str, level: str = Alert.Level.WARNING
+    *,
+    cause: Cause,
+    about: int | None = None,
+    detail: str = "",
+    text: str,
+    level: str = Alert.Level.WARNING,
+    times: int = 1,
 ) -> None:
     """Open an alert, or count once more on the open one with its cause.
 
-    `about` is the primary key of the object. With `detail`, a word, an object has an alert of each word.
+    It happened `times` since the last call. `about` is the primary key of the object. With `detail`, a word, an object
+    has an alert of each word.
     """
     stored, now = cause.of(about, detail), clock.now()
-    if _count_again(stored, text):
+    if _count_again(stored, text, times):
         return
     try:
         with transaction.atomic():
             Alert.objects.create(
-                cause=stored, text=text[:500], level=level, created_at=now, last_seen_at=now, tell_due_at=now
+                cause=stored,
+                text=text[:500],
+                level=level,
+                count=times,
+                created_at=now,
+                last_seen_at=now,
+                tell_due_at=now,
             )
     except IntegrityError:
-        _count_again(stored, text)
+        _count_again(stored, text, times)
         return
     log.warning("alert raised", cause=stored, text=text)
     hint_after_commit(TELL)
 
 
-def _count_again(cause: str, text: str) -> bool:
+def _count_again(cause: str, text: str, times: int) -> bool:
     return bool(
         Alert.objects.filter(cause=cause, resolved_at=None).update(
-            count=F("count") + 1, last_seen_at=clock.now(), text=text[:500]
+            count=F("count") + times, last_seen_at=clock.now(), text=text[:500]
         )
     )
 

@@ -1,5 +1,6 @@
 """Celery tasks of operations."""
 
+from panel.alerts.errors.reports import close_quiet_errors
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 from panel.ops.invariants import prove_books
@@ -16,9 +17,12 @@ def check_ledger() -> None:
 
 @periodic
 def check_settings() -> None:
-    """Alert on stored settings that this version refuses, and on another panel with the same prefix."""
+    """Alert on stored settings that this version refuses, and on another panel with the same prefix. Close the alerts
+    of errors that are gone.
+    """
     watch_settings()
     watch_neighbours()
+    close_quiet_errors()
 
 
 @periodic

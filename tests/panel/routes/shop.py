@@ -34,7 +34,7 @@ from panel.accounts.own_roles import give_rights
 from panel.accounts.roles import OWNER
 from panel.activity.models import Act
 from panel.alerts.causes import Cause
-from panel.alerts.models import Alert
+from panel.alerts.models import Alert, ErrorReport
 from panel.alerts.services import raise_alert
 from panel.api.keys.services import make_key
 from panel.channels.models import Channel, Delivery
@@ -132,6 +132,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         make.payment_method(),
         make.pending_deposit(customer),
         Alert.objects.get(cause=Cause.NO_PRICE),
+        ErrorReport.objects.create(number="7F3C9A2B", group="a", kind="ValueError", place="x", where="x", trace="x"),
         acted(customer, group),
         EmailAddress.objects.create(user=customer, email=customer.email),
         Authenticator.objects.create(user=customer, type="totp", data={}),

@@ -181,6 +181,7 @@ MODELS = {
     "channels.Delivery": READ,
     "mfa.Authenticator": READ,
     "ops.Alert": READ,
+    "ops.ErrorReport": READ,
     "orders.DripFeed": READ,
     "orders.MoneyDay": READ,
     "orders.Order": READ,
