@@ -54,3 +54,5 @@ class NeighbourCheck(bootsteps.Step):
 
 app.steps["worker"].add(BeatThread)
 app.steps["worker"].add(NeighbourCheck)
+# By its name: it belongs to the roof, which imports everything.
+app.steps["worker"].add("panel.ops.watch.watcher:WorkerWatch")

@@ -107,6 +107,11 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Upstream providers.
 UPSTREAM_ALLOW_PRIVATE = env.bool("UPSTREAM_ALLOW_PRIVATE", default=False)
 
+# Whether web servers and workers watch each other. Pings go to addresses that tell when they stop.
+WATCH = env.bool("WATCH", default=True)
+PING_URL_WORKER = env.str("PING_URL_WORKER", default="")
+PING_URL_BEAT = env.str("PING_URL_BEAT", default="")
+
 # Where bots are reached; another address for a Bot API server of one's own.
 TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org").rstrip("/")
 
@@ -189,6 +194,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "panel.ops.watch.watcher.WatchMiddleware",
     "panel.middleware.AdminContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

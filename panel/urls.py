@@ -23,7 +23,7 @@ from panel.api.keys.views import (
     api_key_switch_on,
     api_keys,
 )
-from panel.ops.health import healthz
+from panel.ops.health import healthz, readyz
 from panel.ops.metrics import metrics
 from panel.site.views import site_file, theme_css
 
@@ -70,6 +70,7 @@ urlpatterns = [
     path("theme.css", theme_css, name="theme_css"),
     re_path(r"^brand/(?P<digest>[0-9a-f]{64})$", site_file, name="site_file"),
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     # Before the admin's own, which answer everything below them.
     path("admin/settings/", include("panel.site.admin.urls")),

@@ -15,6 +15,8 @@ os.environ["SECRET_KEY"] = "only-for-tests-" * 5
 os.environ["FIELD_ENCRYPTION_KEYS"] = "b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ="
 os.environ["UPSTREAM_ALLOW_PRIVATE"] = "true"
 os.environ["EMAIL_URL"] = "memorymail://"
+# Tests of the watch start it themselves.
+os.environ["WATCH"] = "false"
 # Nothing listens there: tests start a server of their own.
 os.environ["TELEGRAM_API_URL"] = "http://127.0.0.1:9"
 for name in ("SITE_URL", "PANEL_NAME", "PANEL_CURRENCY", "PANEL_ACCENT"):

@@ -164,6 +164,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "orders/admin/filters.py: _NUMBER": Untrusted("a parameter of an address", MAX_HEADER),
     "orders/web/live_updates.py: _ROW": Untrusted("a parameter of an address", MAX_HEADER, (("1-a-", "1", "x"),)),
     "orders/web/bulk_form.py: request_key": REQUEST_KEY,
+    "panel/channels/telegram.py: TOKEN": Untrusted("a token in a form of at most 200", 200),
     "panel/checks.py: PREFIX": Trusted("a setting"),
     "panel/checks.py: [A-Z]{3,5}": Trusted("a setting"),
     "panel/site/files.py: _PICTURE_DATA": Untrusted("a picture that is uploaded", MAX_BYTES),

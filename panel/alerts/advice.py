@@ -159,6 +159,36 @@ ADVICE = {
         "Check EMAIL_URL and the mail server.",
         "admin:staff_secondlook_changelist",
     ),
+    Cause.WORKERS: Advice(
+        Topic.MACHINE,
+        "Takes orders and keeps them in the queue. Nothing is sent, followed or refunded until a worker runs.",
+        "Start the worker, and look in its log why it ended. It goes on where the last one stopped.",
+        "admin:index",
+    ),
+    Cause.WEB: Advice(
+        Topic.MACHINE,
+        "Goes on sending, following and refunding. Customers see no pages.",
+        "Start the web server, and look in its log why it ended.",
+        "admin:index",
+    ),
+    Cause.TASKS: Advice(
+        Topic.MACHINE,
+        "Keeps everything in the database until the tasks run again. Nothing is lost.",
+        "See that beat runs and that Redis answers. If they do, restart the worker and look in its log.",
+        "admin:index",
+    ),
+    Cause.REDIS: Advice(
+        Topic.MACHINE,
+        "Goes on as far as it can: pages work, and tasks wait. Workers reconnect by themselves.",
+        "Start Redis again. Nothing of worth is in it.",
+        "admin:index",
+    ),
+    Cause.PROCESS: Advice(
+        Topic.MACHINE,
+        "Has the others do its work. What it was sending is searched for at the provider, and not sent twice.",
+        "Start it again, and look in its log why it ended. Closes by itself once another runs on that machine.",
+        "admin:index",
+    ),
     Cause.ERROR: Advice(
         Topic.MACHINE,
         "Shows whoever met it a page with its number. Tries again what is a task. Closes this after a day without it.",

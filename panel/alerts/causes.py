@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
 MAX_DETAIL = 60
@@ -28,11 +27,16 @@ class Cause(StrEnum):
     UNDECIDED = "undecided"
     LOOK_MAILS = "look-mails"
     ERROR = "error"
+    WORKERS = "workers"
+    WEB = "web"
+    TASKS = "tasks"
+    REDIS = "redis"
     # About a channel.
     CHANNEL = "channel:{}"
     # About a member of staff.
     STAFF_MONEY = "staff:{}:money"
-    # About a machine.
+    # About a machine, or a process.
+    PROCESS = "process:{}"
     CLOCK = "clock:{}"
     # About a provider.
     TROUBLE = "provider:{}:trouble"
@@ -100,16 +104,18 @@ _TELL_COSTS = frozenset(
 )
 
 # Longer values first: "provider:{}:refill status" begins like "provider:{}:refill".
-_PATTERNS = [
-    (cause, re.compile(re.escape(cause.value).replace(r"\{\}", "(?P<pk>[0-9]+)") + "(?::.*)?", re.DOTALL))
-    for cause in sorted(Cause, key=len, reverse=True)
-]
+_LONGEST_FIRST = sorted(Cause, key=len, reverse=True)
 
 
 def cause_of(stored: str) -> tuple[Cause | None, int | None]:
     """Return the cause as stored by `Cause.of`, and the primary key that it is about; None for what is unknown."""
-    for cause, pattern in _PATTERNS:
-        if found := pattern.fullmatch(stored):
-            pk = found.groupdict().get("pk")
-            return cause, int(pk) if pk else None
+    for cause in _LONGEST_FIRST:
+        begin, gap, end = cause.partition("{}")
+        if not stored.startswith(begin):
+            continue
+        rest = stored.removeprefix(begin)
+        digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if gap else ""
+        rest = rest.removeprefix(digits)
+        if bool(gap) == bool(digits) and (rest == end or rest.startswith(f"{end}:")):
+            return cause, int(digits) if digits else None
     return None, None

@@ -74,6 +74,27 @@ class Heartbeat(models.Model):
         return self.task
 
 
+class Process(models.Model):
+    """A web server or worker, and when it last said that it lives. `ended_at`: it was stopped in the ordinary way."""
+
+    class Kind(models.TextChoices):
+        WEB = "web", "Web server"
+        WORKER = "worker", "Worker"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    machine = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pid} on {self.machine}"
+
+
 class Round(models.Model):
     """When a periodic task last began a round, and when its next one is due."""
 

@@ -1,4 +1,4 @@
-"""`/healthz`: whether the site can work, for load balancers and uptime checks."""
+"""`/healthz`: whether the site can work, for load balancers. `/readyz`: whether the panel does its work."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from orders.common.stops import open_stops
 from panel.alerts.clocks import offset_text, wrong_clocks
 from panel.alerts.models import Heartbeat
 from panel.lib import clock
+from panel.ops.facts import all_facts
 
 LATE = timedelta(minutes=2)
 TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")
@@ -54,6 +55,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
         stops = open_stops().filter(provider=None).values_list("reason", flat=True)
         report["sending"] = f"stopped: {', '.join(stops)}" if stops else "ok"
     return JsonResponse(report, status=200 if healthy else 503)
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Return 200 while the panel does its work, 503 with the reasons while nothing is sent, followed or proven.
+
+    For people's monitors: a balancer asks `/healthz`.
+    """
+    if not _database():
+        return JsonResponse({"ready": False, "reasons": ["The database does not answer."]}, status=503)
+    facts = all_facts()
+    reasons = [one.text for one in facts if not one.is_fine]
+    report = {"ready": not reasons, "reasons": reasons, "facts": {one.name: one.text for one in facts}}
+    return JsonResponse(report, status=503 if reasons else 200)
 
 
 def _database() -> bool:

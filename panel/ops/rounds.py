@@ -24,6 +24,7 @@ from orders.tracking.monitor import watch_polls
 from orders.tracking.poll import poll_due_orders
 from panel.accounts.mails import send_account_mails
 from panel.alerts.clocks import may_work, offset_text
+from panel.channels.tell import tell_what_is_due
 from panel.lib import clock
 from panel.ops.pruning.prune import prune
 from panel.staff.mails import send_look_mails
@@ -75,6 +76,7 @@ ROUNDS: dict[str, Round] = {
         send_due_requests, "Send cancels and refills that are due to their providers.", "{count} requests sent."
     ),
     "submit_orders": Round(submit_due_orders, "Send orders that are due to their providers.", "{count} orders sent."),
+    "tell_owner": Round(tell_what_is_due, "Tell the owner of alerts through the channels.", "{count} messages sent."),
     "watch_polls": Round(watch_polls, "Alert on open orders that are not polled in time.", "The polls were checked."),
     "watch_services": Round(
         watch_services, "Take services off sale whose orders are canceled.", "{count} services went off sale."

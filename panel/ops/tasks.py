@@ -1,5 +1,7 @@
 """Celery tasks of operations."""
 
+from django.conf import settings
+
 from panel.alerts.errors.reports import close_quiet_errors
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
@@ -7,6 +9,7 @@ from panel.ops.invariants import prove_books
 from panel.ops.neighbours import watch_neighbours
 from panel.ops.pruning import prune as pruning
 from panel.ops.stored_settings import watch_settings
+from panel.ops.watch.pings import ping
 
 
 @periodic
@@ -23,6 +26,7 @@ def check_settings() -> None:
     watch_settings()
     watch_neighbours()
     close_quiet_errors()
+    ping(settings.PING_URL_BEAT)  # A tick of beat has begun this.
 
 
 @periodic

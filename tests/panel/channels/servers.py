@@ -130,8 +130,11 @@ class _Posts(BaseHTTPRequestHandler):
     server: Receiver
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         post = Post(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         self.server.posts.append(post)
         reply = self.server.answer(post)

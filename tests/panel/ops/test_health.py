@@ -7,12 +7,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from catalog.pauses import PauseKind, pause_provider
 from orders.common.stops import stop_sending
+from orders.models import Order, OrderPoll
 from orders.states import StopReason
-from panel.alerts.models import Heartbeat, WrongClock
+from panel.alerts.models import Heartbeat, Process, WrongClock
 from panel.alerts.services import record_heartbeat
 from panel.lib import clock
 from panel.ops.health import TICKING
+from panel.ops.watch.presence import arrive
+from tests import make
 from tests.commands import SECRETS, run_python
 
 
@@ -54,6 +58,39 @@ def test_healthz_when_sending_is_stopped_then_reported_and_still_200(client, pro
     stop_sending(reason=StopReason.RESTORED, text="A backup of 3 November was restored.")
     response = client.get("/healthz")
     assert (response.status_code, response.json()["sending"]) == (200, "stopped: restored")
+
+
+@pytest.mark.django_db
+def test_readyz_when_all_is_done_in_time_then_200(client):
+    arrive(Process.Kind.WORKER)
+    record_heartbeat(task="check_ledger")
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["reasons"]) == (200, [])
+
+
+@pytest.mark.django_db
+def test_readyz_when_nothing_is_sent_followed_or_proven_then_503_with_each_reason(client, customer, service):
+    sent, waiting = make.accepted_order(customer, service), make.order(customer, service)
+    past = timezone.now() - timedelta(hours=5)
+    Order.objects.filter(pk=waiting.pk).update(next_action_at=past)
+    OrderPoll.objects.filter(order=sent).update(checked_at=past)
+    Heartbeat.objects.update_or_create(task="check_ledger", defaults={"beat_at": past})
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert [reason.partition(" ago")[0] for reason in response.json()["reasons"]] == [
+        "No worker runs.",
+        "The oldest order that could be sent waits 5 hours.",
+        "The oldest open order was checked 5 hours",
+        "The books were proven 5 hours",
+    ]
+
+
+@pytest.mark.django_db
+def test_readyz_when_the_provider_is_paused_then_its_orders_count_as_waiting_for_it(client, customer, service):
+    waiting = make.order(customer, service)
+    Order.objects.filter(pk=waiting.pk).update(next_action_at=timezone.now() - timedelta(hours=5))
+    pause_provider(provider=service.upstream.provider, kind=PauseKind.FUNDS, text="our balance there is used up")
+    assert client.get("/readyz").json()["facts"]["sending"] == "No order waits."
 
 
 @pytest.mark.django_db

@@ -53,6 +53,7 @@ PAGES = {
     "api_docs": read(ANYBODY),
     "theme_css": read(ANYBODY),
     "healthz": read(ANYBODY),
+    "readyz": read(ANYBODY),
     # By the digest of a file: tests/panel/site/test_files.py.
     "site_file": both(NOBODY, arguments={"digest": "0" * 64}),
     # By a mailed link: tests/panel/accounts/test_invitations.py.
