@@ -71,6 +71,7 @@ INTERVALS = {
     "orders.tasks.reckon_providers": 60.0,
     "panel.ops.tasks.check_ledger": 3600.0,
     "panel.ops.tasks.check_settings": 60.0,
+    "panel.ops.tasks.watch_business": 30.0,
     "panel.ops.tasks.prune": 3600.0,
 }
 # Beat ticks at least so often, in seconds. Whether a round is due is in the database, which no restart forgets.

@@ -27,7 +27,10 @@ PROTOCOL_NAMES = (
     "groups keywords country device min max posts delay expiry answer_number"
 )
 
-PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise", "daily_limit")
+PRICES = (
+    *("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise", "daily_limit"),
+    *("low_balance", "low_balance_days"),
+)
 TECHNICAL = ("max_parallel_adds", "max_parallel_polls", "request_id_parameter", "probes_ids")
 # Columns only for staff who may connect providers. The key is not a column.
 CODE_LENGTH = 5
@@ -47,6 +50,12 @@ class PriceForm(forms.ModelForm):
         label="Daily spending limit",
         required=False,
         help_text="In the provider's currency. An order that would pass it waits for the next day. Empty: no limit.",
+    )
+
+    low_balance = AmountField(
+        label="Alert below a balance of",
+        required=False,
+        help_text="In the provider's currency. Empty: by days alone.",
     )
 
     class Meta:

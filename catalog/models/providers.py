@@ -166,6 +166,19 @@ class Provider(models.Model):
         blank=True,
         help_text="In its own currency. An order that would pass it waits for the next day. Empty: no limit.",
     )
+    low_balance = models.BigIntegerField(
+        "alert below a balance of",
+        null=True,
+        blank=True,
+        help_text="In its own currency. Empty: by days alone.",
+    )
+    low_balance_days = models.PositiveSmallIntegerField(
+        "alert if it lasts for less than",
+        null=True,
+        blank=True,
+        validators=(MaxValueValidator(365),),
+        help_text="Days, at last week's rate. Empty: as under “Settings”.",
+    )
     last_synced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -188,6 +201,10 @@ class Provider(models.Model):
             models.CheckConstraint(
                 condition=Q(daily_limit=None) | Q(daily_limit__gte=0, daily_limit__lte=MAX_MICROS),
                 name="provider_daily_limit_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(low_balance=None) | Q(low_balance__gte=0, low_balance__lte=MAX_MICROS),
+                name="provider_low_balance_range",
             ),
         )
 

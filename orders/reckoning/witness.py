@@ -19,6 +19,8 @@ from orders.common.stops import stop_sending
 from orders.models import ProviderMoney, SendingStop
 from orders.reckoning.explain import expected_range
 from orders.states import StopReason
+from panel.alerts.causes import Cause
+from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.money import format_money
 
@@ -49,8 +51,11 @@ def is_explained(*, provider: Provider) -> bool:
             log.info("provider gives no balance", provider=provider.pk)
         except (UpstreamError, ProviderUnusable) as error:
             log.warning("balance not read before sending", provider=provider.pk, error=str(error))
+            text = f"{provider.name} does not answer, so its orders wait: {error}"
+            raise_alert(cause=Cause.UNREACHABLE, about=provider.pk, text=text)
             return False
         else:
+            resolve_alert(cause=Cause.UNREACHABLE, about=provider.pk)
             if _lacks_money(provider):
                 return False
     _asked_at[provider.pk] = now

@@ -28,8 +28,10 @@ import panel.accounts.role_admin  # noqa: F401  (registers the page “Roles”)
 from panel.accounts.addresses import is_taken
 from panel.accounts.invitations import can_be_invited, ends_at, invite
 from panel.accounts.models import SignIn, User
+from panel.accounts.owner_notices import tell_of_new_staff
 from panel.accounts.roles import GRANT, RIGHTS
 from panel.accounts.sign_in.browsers import browser_name
+from panel.accounts.signed_in import user_of
 from panel.accounts.user_actions import UserActions
 from panel.lib.admin.base import AsksAgain, ModelAdmin, ReadOnlyAdmin
 from panel.lib.formats import moment_text
@@ -212,6 +214,11 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
             touched.append("is_staff")
         if touched:
             obj.save(update_fields=touched)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if form.instance.is_staff and {"groups", "is_staff", "is_superuser"} & set(form.changed_data):
+            tell_of_new_staff(user=form.instance, actor=user_of(request))
 
     # -- links to related pages ------------------------------------------------------------------------
 

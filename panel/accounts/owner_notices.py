@@ -11,6 +11,8 @@ from django.db.models import Q, QuerySet
 
 from panel.accounts.models import AccountMail, User
 from panel.accounts.roles import OWNER
+from panel.alerts.causes import Cause
+from panel.alerts.services import raise_alert
 from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
 
@@ -48,3 +50,10 @@ def notify_owners(*, subject: str, actor: User | None, shifts: Sequence[Shift], 
     AccountMail.objects.bulk_create(mails)
     hint_after_commit("panel.accounts.tasks.send_account_mails")
     return len(mails)
+
+
+def tell_of_new_staff(*, user: User, actor: User | None) -> None:
+    """Alert on somebody who became staff or got another role. Call it in the transaction of the change."""
+    roles = ", ".join(user.groups.order_by("name").values_list("name", flat=True)) or "no role"
+    by = f" by {actor.email}" if actor else ""
+    raise_alert(cause=Cause.NEW_STAFF, about=user.pk, text=f"{user.email} is staff now, with {roles}{by}.")

@@ -31,10 +31,16 @@ class Cause(StrEnum):
     WEB = "web"
     TASKS = "tasks"
     REDIS = "redis"
+    REVIEWS = "reviews"
+    PROOF = "proof"
+    BACKUP = "backup"
+    DISK = "disk"
     # About a channel.
     CHANNEL = "channel:{}"
     # About a member of staff.
     STAFF_MONEY = "staff:{}:money"
+    STAFF_SIGN_INS = "staff:{}:sign-ins"
+    NEW_STAFF = "staff:{}:new"
     # About a machine, or a process.
     PROCESS = "process:{}"
     CLOCK = "clock:{}"
@@ -44,6 +50,8 @@ class Cause(StrEnum):
     UNREACHABLE = "provider:{}:unreachable"
     WORDS = "provider:{}:words"
     BALANCE = "provider:{}:balance"
+    LOW_BALANCE = "provider:{}:low-balance"
+    OLD_LIST = "provider:{}:old-list"
     MONEY = "provider:{}:money"
     CURRENCY = "provider:{}:currency"
     CHARGE_CURRENCY = "provider:{}:charge-currency"
@@ -70,6 +78,7 @@ class Cause(StrEnum):
     NOT_APPLIED = "order:{}:not-applied"
     STUCK = "drip-feed:{}:stuck"
     DEPOSIT = "deposit:{}"
+    DEPOSIT_WAITS = "deposit:{}:waits"
     DESTINATION = "payment-method:{}"
 
     @property
@@ -100,6 +109,7 @@ _TELL_COSTS = frozenset(
         Cause.REFILL_STATUSES,
         Cause.NOT_APPLIED,
         Cause.ERROR,
+        Cause.LOW_BALANCE,
     }
 )
 

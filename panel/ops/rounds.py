@@ -27,6 +27,7 @@ from panel.alerts.clocks import may_work, offset_text
 from panel.channels.tell import tell_what_is_due
 from panel.lib import clock
 from panel.ops.pruning.prune import prune
+from panel.ops.watch.business import watch_business
 from panel.staff.mails import send_look_mails
 
 
@@ -77,6 +78,9 @@ ROUNDS: dict[str, Round] = {
     ),
     "submit_orders": Round(submit_due_orders, "Send orders that are due to their providers.", "{count} orders sent."),
     "tell_owner": Round(tell_what_is_due, "Tell the owner of alerts through the channels.", "{count} messages sent."),
+    "watch_business": Round(
+        watch_business, "Alert on what waits for a person, runs short or is late.", "What waits was looked at."
+    ),
     "watch_polls": Round(watch_polls, "Alert on open orders that are not polled in time.", "The polls were checked."),
     "watch_services": Round(
         watch_services, "Take services off sale whose orders are canceled.", "{count} services went off sale."

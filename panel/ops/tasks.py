@@ -9,6 +9,7 @@ from panel.ops.invariants import prove_books
 from panel.ops.neighbours import watch_neighbours
 from panel.ops.pruning import prune as pruning
 from panel.ops.stored_settings import watch_settings
+from panel.ops.watch import business
 from panel.ops.watch.pings import ping
 
 
@@ -27,6 +28,12 @@ def check_settings() -> None:
     watch_neighbours()
     close_quiet_errors()
     ping(settings.PING_URL_BEAT)  # A tick of beat has begun this.
+
+
+@periodic
+def watch_business() -> None:
+    """Alert on what waits for a person, runs short or is late."""
+    business.watch_business()
 
 
 @periodic

@@ -22,8 +22,7 @@ from panel.site.kinds import (
     Text,
 )
 
-# Orders within the window are searched while the wallet is locked.
-MAX_WINDOW = 86_400
+MAX_WINDOW = 86_400  # Orders within the window are searched while the wallet is locked.
 
 
 # -- brand -----------------------------------------------------------------------------------------
@@ -386,6 +385,9 @@ CANCELED_SERVICE_PERCENT = Number(
 
 # -- how long data is kept -------------------------------------------------------------------------
 
+OLD_BACKUP_HOURS = Number(
+    "OLD_BACKUP_HOURS", "Old backup", default=26, least=1, most=720, unit="hours", help="An older one is an alert."
+)
 KEEP_EVENTS_DAYS = Number(
     "KEEP_EVENTS_DAYS",
     "Timelines of ended orders",

@@ -33,6 +33,9 @@ from orders.reports.profit import with_profit  # noqa: E402
 from orders.review.decisions import bind_upstream_id, send_again  # noqa: E402
 from panel.accounts.models import ApiKey, User  # noqa: E402
 from panel.api.keys import services  # noqa: E402
+from panel.channels.models import Channel  # noqa: E402
+from panel.channels.signatures import new_secret  # noqa: E402
+from panel.lib.crypto import encrypt  # noqa: E402
 from tests import make  # noqa: E402
 
 # Columns of an order that `orders` returns.
@@ -51,6 +54,13 @@ def migrate() -> None:
 def make_customer(email: str, funds: str) -> int:
     """Create a customer and return the primary key. `funds` is in whole currency, as text."""
     return make.customer(email, funds=funds).pk
+
+
+def make_channels(hook: str, token: str) -> None:
+    """Create a mail, a Telegram and a webhook channel to servers of the test."""
+    Channel.objects.create(name="Mail", kind="mail", target="owner@example.org")
+    Channel.objects.create(name="Phone", kind="telegram", target="-1001", secret_encrypted=encrypt(token))
+    Channel.objects.create(name="Hook", kind="webhook", target=hook, secret_encrypted=encrypt(new_secret()))
 
 
 def deposit(email: str, funds: str) -> None:
@@ -182,7 +192,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         refills,
         change,
     )
-} | {one.__name__: one for one in (age, staff_send_again, staff_bind, spent)}
+} | {one.__name__: one for one in (age, staff_send_again, staff_bind, spent, make_channels)}
 COMMANDS["run"] = lambda rounds: run(*rounds)
 
 

@@ -210,6 +210,8 @@ def test_connection_when_manager_views_it_then_read_only_without_key(provider):
         "publish_new",
         "on_rise",
         "daily_limit",
+        "low_balance",
+        "low_balance_days",
     }
     text = page.content.decode()
     assert provider.api_url in text

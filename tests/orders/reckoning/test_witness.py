@@ -21,6 +21,7 @@ from orders.reckoning.reckon import reckon_provider
 from orders.recovery.after_restore import begin_after_restore
 from orders.requests.cancel import TooLate, withdraw_order
 from orders.states import StopReason, Submission
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -136,8 +137,12 @@ def test_provider_when_it_does_not_answer_then_no_order_is_sent(
         upstream.inject(faults.drop_before("balance"))
     assert submit_due_orders() == 0
     assert not SendingStop.objects.exists()
+    waiting = Alert.objects.get(cause=Cause.UNREACHABLE.of(provider.pk))
+    assert "so its orders wait" in waiting.text
     upstream.clear_faults()
     assert submit_due_orders() == 1
+    waiting.refresh_from_db()
+    assert waiting.resolved_at
 
 
 def test_provider_when_it_has_no_balance_action_then_sends(

@@ -49,6 +49,8 @@ PEOPLE = ("visitor", "customer", "other", "newcomer", SUPPORT, MANAGER, OWNER, "
 OWN_ROLE = ("see_wallets", "decide_deposits", "stop_sending")
 ROUTES = all_routes()
 # What the forms of the admin take, so that an action without its check would act.
+# Pages that may answer 503: no worker runs here.
+UNREADY = {"readyz"}
 PLAUSIBLE = {
     "post": "yes",
     "choice": "refund",
@@ -220,7 +222,7 @@ def test_routes_when_opened_then_as_the_table_says_and_else_no_change(
             send = browser.send_undone if may and method == "post" else browser.send
             data = {**PLAUSIBLE, **row.data} if method == "post" else row.data
             answer = send(method, address_of(route, row, shop), data)
-            if is_refused(answer) == may or answer.status_code >= 500:
+            if is_refused(answer) == may or (answer.status_code >= 500 and route.name not in UNREADY):
                 may_or_not = "may" if may else "may not"
                 wrong.append(f"{method} {route.name}: {answer.status_code}, and {name} {may_or_not} open it")
         now = fingerprint()

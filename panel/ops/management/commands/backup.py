@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 from django.template.defaultfilters import filesizeformat
 
+from panel.alerts.services import record_heartbeat
 from panel.ops.backup.create import PRIVATE, create_backup
 from panel.ops.backup.files import BackupError
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             made = create_backup(into=options["folder"], keep=options["keep"])
         except (BackupError, Error, OSError) as error:
             raise CommandError(f"No backup was made. {error}") from error
+        record_heartbeat(task="backup")
         manifest = made.manifest
         receipts = [one for name, one in manifest.files.items() if name.startswith(f"{PRIVATE}/")]
         counts = manifest.database.facts.counts
