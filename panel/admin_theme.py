@@ -68,6 +68,12 @@ UNFOLD: dict[str, object] = {
                     _item("Sending", "send", "orders_sendingstop_changelist", "orders.view_sendingstop"),
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
+                    {
+                        "title": "Weekly proof",
+                        "icon": "verified",
+                        "link": reverse_lazy("week"),
+                        "permission": lambda request: request.user.has_perm("orders.view_profit"),
+                    },
                     _item("Providers' money", "account_balance", "orders_moneyday_changelist", "orders.view_profit"),
                     _item("Goodwill", "volunteer_activism", "staff_staffdeed_changelist", "staff.view_staffdeed"),
                     {

@@ -25,6 +25,7 @@ from panel.api.keys.views import (
 )
 from panel.ops.health import healthz, readyz
 from panel.ops.metrics import metrics
+from panel.ops.weekly.page import week_page
 from panel.site.views import site_file, theme_css
 
 # Staff sign in on the customers' page, with its rate limits and second factor.
@@ -74,5 +75,6 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     # Before the admin's own, which answer everything below them.
     path("admin/settings/", include("panel.site.admin.urls")),
+    path("admin/week/", admin.site.admin_view(week_page), name="week"),
     path("admin/", admin.site.urls),
 ]

@@ -28,6 +28,7 @@ from panel.channels.tell import tell_what_is_due
 from panel.lib import clock
 from panel.ops.pruning.prune import prune
 from panel.ops.watch.business import watch_business
+from panel.ops.weekly.tell import tell_week
 from panel.staff.mails import send_look_mails
 
 
@@ -78,6 +79,7 @@ ROUNDS: dict[str, Round] = {
     ),
     "submit_orders": Round(submit_due_orders, "Send orders that are due to their providers.", "{count} orders sent."),
     "tell_owner": Round(tell_what_is_due, "Tell the owner of alerts through the channels.", "{count} messages sent."),
+    "tell_week": Round(tell_week, "Send the weekly proof, if it is time.", "Channels that get it: {count}."),
     "watch_business": Round(
         watch_business, "Alert on what waits for a person, runs short or is late.", "What waits was looked at."
     ),

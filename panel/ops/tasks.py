@@ -11,6 +11,7 @@ from panel.ops.pruning import prune as pruning
 from panel.ops.stored_settings import watch_settings
 from panel.ops.watch import business
 from panel.ops.watch.pings import ping
+from panel.ops.weekly import tell as weekly
 
 
 @periodic
@@ -34,6 +35,12 @@ def check_settings() -> None:
 def watch_business() -> None:
     """Alert on what waits for a person, runs short or is late."""
     business.watch_business()
+
+
+@periodic
+def tell_week() -> None:
+    """Send the weekly proof, if it is time."""
+    weekly.tell_week()
 
 
 @periodic

@@ -13,7 +13,16 @@ from panel.task_settings import beat_schedule
 # Scheduled tasks that are not rounds: they take arguments, or check instead of working.
 OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "check_settings"}
 # Rounds that never had a command of their own.
-NEW = {"prune", "reckon_providers", "send_look_mails", "tell_owner", "watch_business", "watch_polls", "watch_services"}
+NEW = {
+    "prune",
+    "reckon_providers",
+    "send_look_mails",
+    "tell_owner",
+    "tell_week",
+    "watch_business",
+    "watch_polls",
+    "watch_services",
+}
 
 
 def output_of(*args: str) -> str:

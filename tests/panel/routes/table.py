@@ -146,6 +146,7 @@ PAGES = {
     "admin:app_list": both("accounts.view_user", arguments={"app_label": "accounts"}),
     # A POST needs a choice of one stop: tests/orders/admin/test_after_restore.py.
     "admin:orders_after_restore": read("catalog.connect_provider"),
+    "week": both("orders.view_profit"),
     "settings": both("site.change_settings", data={"group": "brand"}),
     "settings_history": read("site.change_settings"),
     "settings_look": read("site.change_settings"),

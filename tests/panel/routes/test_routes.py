@@ -48,9 +48,9 @@ pytestmark = pytest.mark.django_db
 PEOPLE = ("visitor", "customer", "other", "newcomer", SUPPORT, MANAGER, OWNER, "Cashier")
 OWN_ROLE = ("see_wallets", "decide_deposits", "stop_sending")
 ROUTES = all_routes()
-# What the forms of the admin take, so that an action without its check would act.
 # Pages that may answer 503: no worker runs here.
 UNREADY = {"readyz"}
+# What the forms of the admin take, so that an action without its check would act.
 PLAUSIBLE = {
     "post": "yes",
     "choice": "refund",
