@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from panel.activity.record import record
+from panel.alerts.advice import advice_about, path_about
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
 from panel.alerts.running import trust_clock
@@ -45,9 +46,29 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
     list_display = ("text", "level", "count", "created_at", "last_seen_at", "resolved_at")
+    fields = (
+        *("text", "level", "shown_panel_does", "shown_you_do", "shown_page", "count"),
+        *("created_at", "last_seen_at", "resolved_at", "told_at", "cause"),
+    )
+    readonly_fields = ("shown_panel_does", "shown_you_do", "shown_page")
     list_filter = ("level", ("resolved_at", admin.EmptyFieldListFilter))
     actions = ("resolve",)
     actions_detail = ("trust_clock",)
+
+    @display(description="What the panel does")
+    def shown_panel_does(self, alert: Alert) -> str:
+        advice = advice_about(alert.cause)
+        return advice.panel_does if advice else "—"
+
+    @display(description="What you do")
+    def shown_you_do(self, alert: Alert) -> str:
+        advice = advice_about(alert.cause)
+        return advice.you_do if advice else "—"
+
+    @display(description="Where")
+    def shown_page(self, alert: Alert) -> SafeString:
+        path = path_about(alert.cause)
+        return format_html('<a class="font-medium underline" href="{}">Open the page about it</a>', path)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         return alerts_for(request.user, super().get_queryset(request))

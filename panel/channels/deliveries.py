@@ -63,7 +63,7 @@ def deliver(channel: Channel, delivery: Delivery, hand_over: Callable[[], None])
 def send_due() -> int:
     """Send what is due through every channel, several at a time. Return how many messages were delivered."""
     now = clock.now()
-    due = Delivery.objects.filter(due_at__lte=now, channel__is_active=True)
+    due = Delivery.objects.filter(due_at__lte=now, channel__in=Channel.objects.ready())
     due = due.filter(Q(channel__next_try_at=None) | Q(channel__next_try_at__lte=now))
     channels = list(due.order_by().values_list("channel", flat=True).distinct())
     if len(channels) < 2:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from panel.alerts.advice import advice_about, path_about
@@ -38,13 +39,13 @@ _BEGIN = {
 
 def compose_due() -> int:
     """Make messages of the notices that are due. Return how many."""
-    due = Notice.objects.filter(delivery=None, tell_at__lte=clock.now(), channel__is_active=True)
+    due = Notice.objects.filter(delivery=None, tell_at__lte=clock.now(), channel__in=Channel.objects.ready())
     return sum(_compose(pk) for pk in due.order_by().values_list("channel", flat=True).distinct())
 
 
 def _compose(channel_pk: int) -> int:
     with transaction.atomic():
-        channel = Channel.objects.select_for_update().filter(pk=channel_pk, is_active=True).first()
+        channel = Channel.objects.ready().select_for_update().filter(pk=channel_pk).first()
         if channel is None:
             return 0
         now = clock.now()
@@ -104,9 +105,10 @@ def new_delivery(
     )
 
 
-def tell_once(*, key: str, subject: str, text: str, event: str, data: dict[str, Any]) -> int:
-    """Queue a report for each active channel, unless one with this key was queued. Return for how many."""
-    channels = Channel.objects.filter(is_active=True)
+def tell_once(
+    *, channels: QuerySet[Channel], key: str, subject: str, text: str, event: str, data: dict[str, Any]
+) -> int:
+    """Queue a report for each of the channels, unless one with this key was queued. Return for how many."""
     reports = [
         new_delivery(
             channel=one, kind=Delivery.Kind.REPORT, subject=subject, text=text, event=event, data=data, key=key

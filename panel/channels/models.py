@@ -10,6 +10,14 @@ from django.utils import timezone
 from panel.alerts.models import Alert
 
 
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def ready(self) -> ChannelQuerySet:
+        """Return the channels that tell: in use and set up to the end."""
+        no_chat = models.Q(kind=Channel.Kind.TELEGRAM, target="")
+        no_secret = models.Q(kind=Channel.Kind.WEBHOOK, secret_encrypted="")
+        return self.filter(is_active=True).exclude(no_chat | no_secret)
+
+
 class Channel(models.Model):
     """A way to reach a person of the staff.
 
@@ -49,6 +57,8 @@ class Channel(models.Model):
     reached_at = models.DateTimeField(null=True, blank=True)
     reached_ms = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ChannelQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

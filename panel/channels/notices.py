@@ -33,7 +33,7 @@ def plan_notices() -> int:
         alerts = lock_due(Alert.objects.all(), due="tell_due_at", limit=MAX_ROUND)
         if not alerts:
             return 0
-        channels, now = list(Channel.objects.filter(is_active=True)), clock.now()
+        channels, now = list(Channel.objects.ready()), clock.now()
         notices = [notice for alert in alerts for notice in _plan(alert, channels, now)]
         Notice.objects.bulk_create(notices, ignore_conflicts=True)
     return len(notices)

@@ -89,6 +89,7 @@ class ChannelForm(forms.ModelForm):
                 if kind != channel.kind:
                     self.fields.pop(name, None)
             self.initial["addresses"] = self.initial["url"] = channel.target
+            self.initial["topics"] = channel.topics
             if "bot_token" in self.fields:
                 self.fields["bot_token"].help_text = "Leave it empty to keep the token. Another bot has to be linked."
 

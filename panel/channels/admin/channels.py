@@ -228,10 +228,10 @@ def state_of(channel: Channel) -> tuple[str, str]:
     """Return the word for how the channel stands, and its colour."""
     if not channel.is_active:
         return "Switched off", "quiet"
-    if channel.failing_since:
-        return f"Fails since {moment_text(channel.failing_since)}", "danger"
     if next_step(channel):
         return "Not set up", "warning"
+    if channel.failing_since:
+        return f"Fails since {moment_text(channel.failing_since)}", "danger"
     return ("Reaches you", "success") if channel.reached_at else ("Never tried", "warning")
 
 

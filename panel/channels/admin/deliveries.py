@@ -30,7 +30,7 @@ _COLOURS = {
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "subject", "channel", "shown_state", "attempts", "shown_answer")
+    list_display = ("created_at", "shown_subject", "channel", "shown_state", "attempts", "shown_answer")
     list_filter = ("state", "channel", "kind")
     list_select_related = ("channel",)
     list_per_page = 50
@@ -41,13 +41,17 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return (None, {"fields": self.fields}), ("Attempts", {"fields": ("shown_log",)})
 
+    @display(description="Subject", ordering="subject")
+    def shown_subject(self, delivery: Delivery) -> SafeString:
+        return format_html('<bdi class="tall">{}</bdi>', delivery.subject)
+
     @display(description="State", ordering="state", label=_COLOURS)
     def shown_state(self, delivery: Delivery) -> tuple[str, str]:
         return delivery.state, delivery.get_state_display()
 
     @display(description="Last answer")
     def shown_answer(self, delivery: Delivery) -> SafeString | str:
-        return format_html("<bdi>{}</bdi>", delivery.log[-1]["text"][:80]) if delivery.log else "—"
+        return format_html('<bdi class="tall">{}</bdi>', delivery.log[-1]["text"][:80]) if delivery.log else "—"
 
     @display(description="Text")
     def shown_text(self, delivery: Delivery) -> SafeString:

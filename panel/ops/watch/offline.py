@@ -33,7 +33,7 @@ _KEPT = ("pk", "name", "kind", "target", "secret_encrypted")
 
 def keep_channels() -> None:
     """Keep what is known of the channels in a file, for when the database is away. Secrets stay encrypted."""
-    rows = list(Channel.objects.filter(is_active=True).order_by("pk").values(*_KEPT))
+    rows = list(Channel.objects.ready().order_by("pk").values(*_KEPT))
     text = json.dumps(rows)
     path = _folder() / "channels.json"
     if not path.exists() or path.read_text() != text:

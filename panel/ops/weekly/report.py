@@ -61,9 +61,14 @@ def last_monday() -> date:
     return today - timedelta(days=today.weekday() + 7)
 
 
+def end_of(monday: date) -> datetime:
+    """Return the end of the week that begins on this day."""
+    return _midnight(monday + timedelta(days=7))
+
+
 def week_report(monday: date) -> Report:
     """Return the report of the week that begins on this day."""
-    since, until = _midnight(monday), _midnight(monday + timedelta(days=7))
+    since, until = _midnight(monday), end_of(monday)
     lines = (*_orders(since, until), *_doubts(since, until), *_money(since, until), *_state())
     return Report(monday, lines, _troubles(since, until))
 

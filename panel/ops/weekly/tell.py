@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from panel.channels.messages import tell_once
 from panel.channels.models import Channel
-from panel.ops.weekly.report import Report, key_of, last_monday, week_report
+from panel.ops.weekly.report import Report, end_of, key_of, last_monday, week_report
 from panel.site import registry as site
 
 TELL_AT = time(8)
@@ -23,10 +23,12 @@ def tell_week() -> int:
         return 0
     monday = last_monday()
     # To count a week takes longer than to see that everybody has its proof, every hour but one.
-    if not Channel.objects.filter(is_active=True).exclude(deliveries__key=key_of(monday)).exists():
+    channels = Channel.objects.ready().filter(created_at__lt=end_of(monday))
+    if not channels.exclude(deliveries__key=key_of(monday)).exists():
         return 0
     report = week_report(monday)
     return tell_once(
+        channels=channels,
         key=report.key,
         subject=f"{report.title} · {site.PANEL_NAME.value}",
         text=text_of(report),

@@ -78,7 +78,9 @@ def test_address_when_http_in_production_then_refused(staff_client: Client, sett
 
 
 def test_token_when_left_empty_then_kept_and_a_new_one_needs_a_new_link(staff_client: Client):
-    channel = telegram_channel()
+    channel = telegram_channel(topics=["money"])
+    form = staff_client.get(page(channel)).context["adminform"].form
+    assert form.initial["topics"] == ["money"]
     staff_client.post(page(channel), {"name": "Other", **WHEN})
     channel.refresh_from_db()
     assert (channel.name, channel.target, decrypt(channel.secret_encrypted)) == ("Other", "-1001", Telegram.TOKEN)

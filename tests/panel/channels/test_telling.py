@@ -154,6 +154,14 @@ def test_channel_when_switched_off_then_silent(smtp):
     assert smtp.mails == []
 
 
+def test_channel_when_not_set_up_to_the_end_then_silent(telegram, receiver):
+    telegram_channel(target="")
+    webhook_channel(receiver, secret_encrypted="")
+    bad()
+    assert tell_what_is_due() == 0
+    assert not Channel.objects.exclude(failing_since=None).exists()
+
+
 def test_telegram_when_raised_then_the_chat_gets_it(telegram):
     telegram_channel()
     bad()
@@ -198,8 +206,8 @@ def test_report_when_told_twice_then_once(smtp):
         "event": "report",
         "data": {},
     }
-    assert tell_once(**values) == 1
-    assert tell_once(**values) == 0
+    assert tell_once(channels=Channel.objects.ready(), **values) == 1
+    assert tell_once(channels=Channel.objects.ready(), **values) == 0
     tell_what_is_due()
     assert subjects(smtp) == ["A week"]
 
@@ -221,3 +229,10 @@ def test_page_when_of_an_unknown_cause_then_the_list_of_alerts():
 def test_channel_names_when_shown_then_unique():
     mail_channel()
     assert str(Channel.objects.get()) == "Mail"
+
+
+def test_alert_when_opened_in_the_admin_then_shows_what_to_do(staff_client):
+    bad()
+    text = staff_client.get(f"/admin/ops/alert/{Alert.objects.get().pk}/change/").content.decode()
+    assert "Nothing for an hour. Then ask the provider." in text
+    assert 'href="/admin/catalog/provider/3/change/"' in text
