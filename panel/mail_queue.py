@@ -22,10 +22,11 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, QuerySet
 
 from panel.alerts.causes import Cause
-from panel.alerts.services import raise_alert, resolve_alert
+from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 from panel.lib import clock
 from panel.lib.backoff import backoff
 from panel.lib.claims import claim_due
+from panel.site import mail_setup
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +92,8 @@ def _send(queue: MailQueue, row: Any, connection: BaseEmailBackend) -> bool:
     same = {column: getattr(row, column) for column in ("mail_due_at", *queue.unchanged)}
     unchanged = queue.rows().filter(pk=row.pk, **same)
     try:
-        if mail := queue.write(row, connection):
+        mail = queue.write(row, connection)
+        if mail:
             mail.send()
     except Exception as error:  # Each mail backend raises its own errors.
         log.warning("mail not sent", queue=queue.alert, row=row.pk, error=type(error).__name__)
@@ -103,4 +105,12 @@ def _send(queue: MailQueue, row: Any, connection: BaseEmailBackend) -> bool:
         return False
     if unchanged.update(mail_due_at=None, mail_attempts=0):
         resolve_alert(cause=queue.alert)
+    if mail:
+        _note_proof()
     return True
+
+
+def _note_proof() -> None:
+    """Store that the mail server took a mail: the proof that there is one."""
+    if mail_setup.is_mail_set_up():
+        record_heartbeat(task="mail")

@@ -56,3 +56,16 @@ def duration_text(length: timedelta) -> str:
         return "under a minute"
     now = timezone.now()
     return timesince(now - length, now, depth=1).replace("\xa0", " ")
+
+
+def short_duration(length: timedelta) -> str:
+    """Return "42 s", "14 min", "3 h" or "2 days": the largest unit alone, for figures and waits."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3_600:
+        return f"{seconds // 60} min"
+    if seconds < 86_400:
+        return f"{seconds // 3_600} h"
+    days = seconds // 86_400
+    return "1 day" if days == 1 else f"{days:,} days"

@@ -56,7 +56,7 @@ def test_overview_when_something_needs_the_owner_then_shown(staff_client, custom
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
     text = staff_client.get(reverse("admin:index")).content.decode()
     assert "order waits for your decision" in text
-    assert "The task worker has not finished a round" in text
+    assert "Sending: No worker runs." in text
 
 
 def test_staff_when_they_grant_ownership_then_refused(customer):

@@ -17,7 +17,8 @@ from orders.models import SendingStop
 from orders.states import RESTORE_STOPS, StopReason
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, SUPPORT, set_up_roles
-from panel.alerts.models import Alert
+from panel.alerts.models import Alert, Process
+from panel.ops.watch.presence import arrive
 from tests import make
 from tests.admin_calls import action_address
 
@@ -246,4 +247,5 @@ def test_provider_when_stopped_then_its_pages_do_not_say_it_runs(staff_client, p
     assert "It takes orders." not in text
     assert "Sending to it is stopped" in text
     assert ">Stopped<" in text_of(staff_client, reverse("admin:catalog_provider_changelist"))
-    assert "gets no orders: sending to it is stopped" in text_of(staff_client, reverse("admin:index"))
+    arrive(Process.Kind.WORKER)
+    assert "Sending: The only provider takes no orders." in text_of(staff_client, reverse("admin:index"))
