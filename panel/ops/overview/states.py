@@ -9,6 +9,7 @@ from enum import IntEnum
 from catalog.models import Provider
 from catalog.provider_health import runway_days
 from orders.models import SendingStop
+from panel.accounts.rights import SEE_COSTS
 from panel.lib.formats import short_duration
 from panel.lib.money import format_money
 from panel.ops.overview.picture import Picture
@@ -58,10 +59,10 @@ def state_of(provider: Provider, picture: Picture) -> ProviderState:
         return ProviderState(Colour.BROKEN, "Does not answer", False, "Its balance is asked again every five minutes.")
     if provider.polling_failures:
         return ProviderState(Colour.LOOK, "Answers badly", True, _failures(provider), _next_poll(provider, picture))
-    if (short := _short(provider)) and picture.may("orders.view_profit"):
+    if (short := _short(provider)) and picture.may(SEE_COSTS):
         return ProviderState(Colour.LOOK, "Money is short", True, short)
-    if lost := unexplained_at(provider, picture):
-        return ProviderState(Colour.LOOK, "Takes orders", True, f"{lost} was spent there without an order.")
+    if unexplained_at(provider, picture):
+        return ProviderState(Colour.LOOK, "Takes orders", True)
     return ProviderState(Colour.FINE, "Takes orders", True)
 
 
