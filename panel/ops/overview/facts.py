@@ -29,7 +29,7 @@ _NO_WORKER = "Nothing is lost: orders wait until a worker runs again."
 class Fact:
     """`word` is the state, `figure` the worst figure, `about` what it counts, `bound` what it must not exceed.
 
-    `figure` and `why` are safe HTML where they hold names and amounts.
+    `figure`, `why` and `more` are safe HTML where they hold names and amounts. `more` is beside the point of `word`.
     """
 
     title: str
@@ -39,6 +39,7 @@ class Fact:
     about: str
     bound: str
     why: str
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def verdict_of(facts: Iterable[Fact]) -> Verdict:
     if colour == Colour.FINE:
         return Verdict(colour, "All is well.", " ".join(f"{one.word}." for one in found))
     word = {Colour.LOOK: "It works, but look at this.", Colour.BROKEN: "Something is broken."}[colour]
-    return Verdict(colour, word, " ".join(f"{one.title}: {one.word}." for one in found if one.colour == colour))
+    bad = [one for one in found if one.colour == colour]
+    return Verdict(colour, word, format_html_join(" ", "{}: {}. {}", [(one.title, one.word, one.why) for one in bad]))
 
 
 # -- sending -------------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ def _sending(picture: Picture) -> Fact:
     count = sum(one.count for one in rows)
     colour, word, why = _sending_state(picture, age)
     figure = short_duration(age) if count else "None waits"
-    about = f"oldest of {count:,} unsent" if count > 1 else "the one unsent order" if count else ""
+    about = f"oldest of {count:,} unsent" if count > 1 else "since the one unsent order was placed" if count else ""
     return Fact("Sending", colour, word, figure, about, f"Bound {short_duration(SENDING_BOUND)}.", why)
 
 
@@ -110,7 +112,9 @@ def _sending_state(picture: Picture, age: timedelta) -> tuple[Colour, str, str]:
 
 
 def _takers(count: int) -> str:
-    return "The provider takes orders." if count == 1 else f"All {count} providers take orders."
+    if count < 3:
+        return "The provider takes orders." if count == 1 else "Both providers take orders."
+    return f"All {count} providers take orders."
 
 
 def _held_text(picture: Picture, states: dict[int, ProviderState], held: list[int]) -> str:
@@ -149,7 +153,8 @@ def _following_state(picture: Picture, age: timedelta, bound: timedelta) -> tupl
     late = [pk for pk, one in picture.backlog.items() if one.oldest > bound]
     if age > bound:
         return Colour.BROKEN, "Orders are not followed", _at(picture, late, "Refunds wait until it answers.")
-    bad = [one.pk for one in picture.providers if one.polling_failures]
+    silent = picture.unreachable & set(picture.backlog)
+    bad = [one.pk for one in picture.providers if one.polling_failures or one.pk in silent]
     if bad:
         return Colour.LOOK, "Some answers fail", _at(picture, bad, "It is asked again by itself.")
     return Colour.FINE, "Orders are followed", "Each was asked about in time." if picture.backlog else "Nothing to ask."
@@ -170,9 +175,8 @@ def _money(picture: Picture) -> Fact:
     figure, about = (short_duration(age), "since the last proof") if age is not None else ("Never", "proven")
     if colour == Colour.LOOK and lost:
         figure, about = _listed([(amount, "") for amount in lost.values()]), "spent without an order"
-    if picture.owed is not None:
-        why = format_html("{} Customers hold <bdi>{}</bdi>.", why, shown_money(picture.owed))
-    return Fact("Money", colour, word, figure, about, f"Bound {short_duration(PROOF_BOUND)}.", why)
+    owed = "" if picture.owed is None else format_html("Customers hold <bdi>{}</bdi>.", shown_money(picture.owed))
+    return Fact("Money", colour, word, figure, about, f"Bound {short_duration(PROOF_BOUND)}.", why, owed)
 
 
 def _money_state(picture: Picture, age: timedelta | None, lost: dict[str, str]) -> tuple[Colour, str, str]:
@@ -217,7 +221,11 @@ def _telling_state(picture: Picture, age: timedelta) -> tuple[Colour, str, str]:
     if untried := [(one.name, "") for one in active if not one.reached_at]:
         return Colour.LOOK, "A channel was never proven", format_html("Send a test: {}.", _listed(untried))
     reached = max(one.reached_at for one in active if one.reached_at)
-    return Colour.FINE, "You are told", f"Last reached {short_duration(picture.age(reached))} ago. No message waits."
+    return (
+        Colour.FINE,
+        "Channels reach you",
+        f"Last reached {short_duration(picture.age(reached))} ago. No message waits.",
+    )
 
 
 # -- words ---------------------------------------------------------------------------------------------

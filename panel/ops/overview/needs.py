@@ -1,4 +1,4 @@
-"""What needs the person who looks: first what was never set up, then what waits."""
+"""What needs the person who looks: first what broke or was never set up, then what waits."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from panel.alerts.seen import alerts_for
 from panel.channels.models import Channel
 from panel.lib.formats import short_duration
 from panel.ops.overview.picture import Picture
+from panel.ops.overview.states import Colour
 from panel.site import mail_setup
 from panel.staff.models import SecondLook
 
@@ -32,11 +33,12 @@ _CHANNEL = "channels.add_channel"
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was never set up, or is so no more: in a few words, with the way to mend it. `url` may be ""."""
+    """What broke, or was never set up: in a few words, with the way to mend it. `url` may be ""."""
 
     text: str
     why: str
     url: str = ""
+    colour: Colour = Colour.LOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,27 @@ class Waiting:
     url: str
 
 
-# -- what was never set up -----------------------------------------------------------------------------
+# -- what broke or was never set up --------------------------------------------------------------------
 
 
 def gaps(picture: Picture) -> list[Gap]:
     """Return what is missing and this person can mend, the most important first."""
-    return [*_no_provider(picture), *_no_method(picture), *_no_channel(picture), *_no_mail(picture), *_backup(picture)]
+    parts = (_no_worker, _channels_fail, _no_provider, _no_method, _no_channel, _no_mail, _backup)
+    return [gap for part in parts for gap in part(picture)]
+
+
+def _no_worker(picture: Picture) -> Iterator[Gap]:
+    if not picture.has_worker and picture.may(_OWNS):
+        yield Gap("Start a worker", "Without one nothing is sent, followed or proven.", colour=Colour.BROKEN)
+
+
+def _channels_fail(picture: Picture) -> Iterator[Gap]:
+    failing = [one for one in picture.channels if one.is_active and one.failing_since]
+    if failing and picture.may("channels.change_channel"):
+        text = "Mend the channel that fails" if len(failing) == 1 else f"Mend the {len(failing):,} channels that fail"
+        since = short_duration(picture.age(min(one.failing_since for one in failing if one.failing_since)))
+        url = reverse("admin:channels_channel_changelist")
+        yield Gap(text, f"For {since} a channel has not reached you.", url, Colour.BROKEN)
 
 
 def _no_provider(picture: Picture) -> Iterator[Gap]:

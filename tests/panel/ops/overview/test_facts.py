@@ -66,7 +66,7 @@ def test_facts_when_all_is_well_then_fine(well):
     assert [one.colour for one in found.values()] == [FINE] * 4
     verdict = verdict_of(found.values())
     assert (verdict.colour, verdict.word) == (FINE, "All is well.")
-    assert verdict.text == "Orders are sent. Orders are followed. The books are proven. You are told."
+    assert verdict.text == "Orders are sent. Orders are followed. The books are proven. Channels reach you."
 
 
 def test_facts_when_shown_then_each_has_a_figure_its_bound_and_why(well, customer, service):
@@ -74,7 +74,7 @@ def test_facts_when_shown_then_each_has_a_figure_its_bound_and_why(well, custome
     make.accepted_order(customer, service)
     for fact in facts().values():
         assert fact.figure and fact.about and fact.bound.startswith("Bound ") and fact.why
-    assert (facts()["Sending"].figure, facts()["Sending"].about) == ("4 min", "the one unsent order")
+    assert (facts()["Sending"].figure, facts()["Sending"].about) == ("4 min", "since the one unsent order was placed")
     assert facts()["Sending"].colour == FINE
 
 
@@ -165,6 +165,13 @@ def test_following_when_answers_fail_then_look(well, provider):
     assert state("Following") == (LOOK, "Some answers fail")
 
 
+def test_following_when_the_provider_of_an_open_order_does_not_answer_then_look(well, customer, service, provider):
+    raise_alert(cause=Cause.UNREACHABLE, about=provider.pk, text="Upstream does not answer: timeout")
+    assert state("Following")[0] == FINE
+    make.accepted_order(customer, service)
+    assert state("Following") == (LOOK, "Some answers fail")
+
+
 # -- money ---------------------------------------------------------------------------------------------
 
 
@@ -247,10 +254,10 @@ BREAKS: dict[str, Callable[[Channel], object]] = {
 @pytest.mark.parametrize("text", BREAKS)
 def test_verdict_when_one_fact_is_broken_then_it_is_the_verdict(well, provider, text):
     Provider.objects.update(polling_failures=1)  # Something worth a look beside it.
-    assert verdict_of(facts().values()).text == "Following: Some answers fail."
+    assert verdict_of(facts().values()).text.startswith("Following: Some answers fail. At <bdi>Upstream</bdi>.")
     BREAKS[text](well)
     verdict = verdict_of(facts().values())
-    assert (verdict.colour, verdict.text) == (BROKEN, text)
+    assert (verdict.colour, verdict.text.startswith(text), "Following" in verdict.text) == (BROKEN, True, False)
 
 
 def test_facts_when_someone_may_not_see_providers_or_channels_then_no_name(well, customer, service, provider):

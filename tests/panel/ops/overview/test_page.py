@@ -23,7 +23,7 @@ from orders.states import StopReason
 from panel.accounts.mails import send_account_mails
 from panel.accounts.models import AccountMail
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
-from panel.alerts.models import Heartbeat
+from panel.alerts.models import Heartbeat, Process
 from panel.alerts.services import record_heartbeat
 from panel.channels.models import Channel
 from panel.lib import clock
@@ -31,6 +31,7 @@ from panel.ops.overview.needs import Gap, gaps
 from panel.ops.overview.picture import read_picture
 from panel.ops.overview.providers import Row, provider_rows
 from panel.ops.overview.states import Colour
+from panel.ops.watch.presence import arrive
 from tests import make
 from tests.panel.ops.overview.test_facts import money_at
 from tests.panel.routes.shop import with_role
@@ -139,7 +140,22 @@ def test_gaps_when_all_is_set_up_then_none(well):
     assert found_gaps() == []
 
 
+def test_gaps_when_no_worker_runs_then_start_one(well):
+    Process.objects.all().delete()
+    assert found_gaps() == ["Start a worker"]
+    assert found_gaps("site.change_money_settings") == []
+
+
+def test_gaps_when_channels_fail_then_since_when(well):
+    Channel.objects.update(failing_since=timezone.now() - timedelta(hours=2))
+    [gap] = gaps(read_picture(lambda name: True))
+    assert (gap.text, gap.why) == ("Mend the channel that fails", "For 2 h a channel has not reached you.")
+    assert gap.url == reverse("admin:channels_channel_changelist")
+    assert found_gaps("channels.change_channel") == []
+
+
 def test_gaps_when_nothing_was_ever_set_up_then_each_for_those_who_can_mend_it(db):
+    arrive(Process.Kind.WORKER)
     expected = {
         "Connect the first provider": "catalog.add_provider",
         "Offer a way to pay": "billing.add_paymentmethod",
