@@ -13,7 +13,14 @@ from panel.accounts.signed_in import user_of
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.ops.overview.facts import all_facts, verdict_of
-from panel.ops.overview.needs import count_deposits, count_reviews, count_second_looks, gaps, open_alerts, waiting_for
+from panel.ops.overview.needs import (
+    count_deposits,
+    count_reviews,
+    count_second_looks,
+    needs_of,
+    open_alerts,
+    waiting_for,
+)
 from panel.ops.overview.picture import read_picture
 from panel.ops.overview.providers import provider_rows
 
@@ -29,7 +36,7 @@ def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, obj
         has_no_role=not user.is_superuser and not user.get_all_permissions(),
         verdict=verdict_of(facts),
         facts=facts,
-        gaps=gaps(picture),
+        needs=needs_of(picture),
         waiting=waiting_for(user),
         today=_today() if may("orders.view_order") else None,
         shows_money=may("orders.view_profit"),

@@ -50,6 +50,10 @@ class Verdict:
     word: str
     text: str
 
+    @property
+    def is_fine(self) -> bool:
+        return self.colour == Colour.FINE
+
 
 def all_facts(picture: Picture) -> list[Fact]:
     """Return the facts that the person may see, in the order of the page."""
@@ -77,7 +81,7 @@ def _sending(picture: Picture) -> Fact:
     count = sum(one.count for one in rows)
     colour, word, why = _sending_state(picture, age)
     figure = short_duration(age) if count else "None waits"
-    about = f"oldest of {count:,} unsent" if count > 1 else "since the one unsent order was placed" if count else ""
+    about = f"oldest unsent of {count:,}" if count else ""
     return Fact("Sending", colour, word, figure, about, f"Bound {short_duration(SENDING_BOUND)}.", why)
 
 
@@ -143,7 +147,7 @@ def _following(picture: Picture) -> Fact:
     count = sum(one.open for one in backlog)
     colour, word, why = _following_state(picture, age, bound)
     figure = short_duration(age) if count else "None is open"
-    about = f"oldest check of {count:,} open" if count > 1 else "since its last check" if count else ""
+    about = f"oldest unchecked of {count:,}" if count else ""
     return Fact("Following", colour, word, figure, about, f"Bound {short_duration(bound)}.", why)
 
 

@@ -32,7 +32,7 @@ _CHANNEL = "channels.add_channel"
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Need:
     """What broke, or was never set up: in a few words, with the way to mend it. `url` may be ""."""
 
     text: str
@@ -53,69 +53,69 @@ class Waiting:
 # -- what broke or was never set up --------------------------------------------------------------------
 
 
-def gaps(picture: Picture) -> list[Gap]:
+def needs_of(picture: Picture) -> list[Need]:
     """Return what is missing and this person can mend, the most important first."""
     parts = (_no_worker, _channels_fail, _no_provider, _no_method, _no_channel, _no_mail, _backup)
-    return [gap for part in parts for gap in part(picture)]
+    return [need for part in parts for need in part(picture)]
 
 
-def _no_worker(picture: Picture) -> Iterator[Gap]:
+def _no_worker(picture: Picture) -> Iterator[Need]:
     if not picture.has_worker and picture.may(_OWNS):
-        yield Gap("Start a worker", "Without one nothing is sent, followed or proven.", colour=Colour.BROKEN)
+        yield Need("Start a worker", "Without one nothing is sent, followed or proven.", colour=Colour.BROKEN)
 
 
-def _channels_fail(picture: Picture) -> Iterator[Gap]:
+def _channels_fail(picture: Picture) -> Iterator[Need]:
     failing = [one for one in picture.channels if one.is_active and one.failing_since]
     if failing and picture.may("channels.change_channel"):
         text = "Mend the channel that fails" if len(failing) == 1 else f"Mend the {len(failing):,} channels that fail"
         since = short_duration(picture.age(min(one.failing_since for one in failing if one.failing_since)))
         url = reverse("admin:channels_channel_changelist")
-        yield Gap(text, f"For {since} a channel has not reached you.", url, Colour.BROKEN)
+        yield Need(text, f"For {since} a channel has not reached you.", url, Colour.BROKEN)
 
 
-def _no_provider(picture: Picture) -> Iterator[Gap]:
+def _no_provider(picture: Picture) -> Iterator[Need]:
     if not picture.providers and picture.may("catalog.add_provider"):
         url = reverse("admin:catalog_provider_add")
-        yield Gap("Connect the first provider", "Without one there is nothing to sell.", url)
+        yield Need("Connect the first provider", "Without one there is nothing to sell.", url)
 
 
-def _no_method(picture: Picture) -> Iterator[Gap]:
+def _no_method(picture: Picture) -> Iterator[Need]:
     if not picture.has_methods and picture.may("billing.add_paymentmethod"):
         url = reverse("admin:billing_paymentmethod_changelist")
-        yield Gap("Offer a way to pay", "Customers cannot add funds.", url)
+        yield Need("Offer a way to pay", "Customers cannot add funds.", url)
 
 
-def _no_channel(picture: Picture) -> Iterator[Gap]:
+def _no_channel(picture: Picture) -> Iterator[Need]:
     if not picture.may(_CHANNEL) or any(one.is_active and one.reached_at for one in picture.channels):
         return
     if not picture.channels:
         url = reverse("admin:channels_channel_add")
-        yield Gap("Add a channel that tells you", "Alerts wait here until somebody looks.", url)
+        yield Need("Add a channel that tells you", "Alerts wait here until somebody looks.", url)
     else:
         url = reverse("admin:channels_channel_changelist")
-        yield Gap("Prove a channel that tells you", "None has reached you yet: send a test.", url)
+        yield Need("Prove a channel that tells you", "None has reached you yet: send a test.", url)
 
 
-def _no_mail(picture: Picture) -> Iterator[Gap]:
+def _no_mail(picture: Picture) -> Iterator[Need]:
     if not picture.may(_CHANNEL):
         return
     mails = [one for one in picture.channels if one.kind == Channel.Kind.MAIL]
     if not mail_setup.is_mail_set_up():
-        yield Gap("Set up mail", "Mails leave this machine once EMAIL_URL names a server.")
+        yield Need("Set up mail", "Mails leave this machine once EMAIL_URL names a server.")
     elif "mail" not in picture.beats and not any(one.reached_at for one in mails):
         url = reverse("admin:channels_channel_changelist" if mails else "admin:channels_channel_add")
-        yield Gap("Prove the mail server", "No mail has left yet: send a test through a channel by e-mail.", url)
+        yield Need("Prove the mail server", "No mail has left yet: send a test through a channel by e-mail.", url)
 
 
-def _backup(picture: Picture) -> Iterator[Gap]:
+def _backup(picture: Picture) -> Iterator[Need]:
     if not picture.may(_OWNS):
         return
     age = picture.beat_age("backup")
     if age is None:
-        yield Gap("Make a backup", "There was never one. Run manage.py backup each night.")
+        yield Need("Make a backup", "There was never one. Run manage.py backup each night.")
     elif age > BACKUP_BOUND:
         ago, bound = short_duration(age), short_duration(BACKUP_BOUND)
-        yield Gap("Make a backup", f"The last one was made {ago} ago; the bound is {bound}.")
+        yield Need("Make a backup", f"The last one was made {ago} ago; the bound is {bound}.")
 
 
 # -- what waits ----------------------------------------------------------------------------------------

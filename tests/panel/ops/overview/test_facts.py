@@ -74,7 +74,7 @@ def test_facts_when_shown_then_each_has_a_figure_its_bound_and_why(well, custome
     make.accepted_order(customer, service)
     for fact in facts().values():
         assert fact.figure and fact.about and fact.bound.startswith("Bound ") and fact.why
-    assert (facts()["Sending"].figure, facts()["Sending"].about) == ("4 min", "since the one unsent order was placed")
+    assert (facts()["Sending"].figure, facts()["Sending"].about) == ("4 min", "oldest unsent of 1")
     assert facts()["Sending"].colour == FINE
 
 
@@ -128,7 +128,7 @@ def test_sending_when_an_order_waits_past_the_bound_then_broken(well, customer, 
     unsent(customer, service, hours=5)
     assert state("Sending") == (BROKEN, "Orders wait too long")
     fact = facts()["Sending"]
-    assert (fact.figure, fact.about, fact.why) == ("5 h", "oldest of 2 unsent", "They wait for <bdi>Upstream</bdi>.")
+    assert (fact.figure, fact.about, fact.why) == ("5 h", "oldest unsent of 2", "They wait for <bdi>Upstream</bdi>.")
 
 
 def test_sending_when_the_order_waits_for_a_person_then_not_counted(well, customer, service):

@@ -27,7 +27,7 @@ from panel.alerts.models import Heartbeat, Process
 from panel.alerts.services import record_heartbeat
 from panel.channels.models import Channel
 from panel.lib import clock
-from panel.ops.overview.needs import Gap, gaps
+from panel.ops.overview.needs import Need, needs_of
 from panel.ops.overview.picture import read_picture
 from panel.ops.overview.providers import Row, provider_rows
 from panel.ops.overview.states import Colour
@@ -51,8 +51,8 @@ def text_for(user: Any) -> str:
     return client.get(PAGE).content.decode()
 
 
-def found_gaps(*hidden: str) -> list[str]:
-    return [one.text for one in gaps(read_picture(lambda name: name not in hidden))]
+def found_needs(*hidden: str) -> list[str]:
+    return [one.text for one in needs_of(read_picture(lambda name: name not in hidden))]
 
 
 def pause(provider: Provider, kind: PauseKind = PauseKind.FUNDS, text: str = "our balance of $0.27 is too low") -> None:
@@ -136,25 +136,25 @@ def test_page_when_spending_is_unexplained_then_it_leads_to_the_money(well, staf
 # -- what needs me -------------------------------------------------------------------------------------
 
 
-def test_gaps_when_all_is_set_up_then_none(well):
-    assert found_gaps() == []
+def test_needs_when_all_is_set_up_then_none(well):
+    assert found_needs() == []
 
 
-def test_gaps_when_no_worker_runs_then_start_one(well):
+def test_needs_when_no_worker_runs_then_start_one(well):
     Process.objects.all().delete()
-    assert found_gaps() == ["Start a worker"]
-    assert found_gaps("site.change_money_settings") == []
+    assert found_needs() == ["Start a worker"]
+    assert found_needs("site.change_money_settings") == []
 
 
-def test_gaps_when_channels_fail_then_since_when(well):
+def test_needs_when_channels_fail_then_since_when(well):
     Channel.objects.update(failing_since=timezone.now() - timedelta(hours=2))
-    [gap] = gaps(read_picture(lambda name: True))
-    assert (gap.text, gap.why) == ("Mend the channel that fails", "For 2 h a channel has not reached you.")
-    assert gap.url == reverse("admin:channels_channel_changelist")
-    assert found_gaps("channels.change_channel") == []
+    [need] = needs_of(read_picture(lambda name: True))
+    assert (need.text, need.why) == ("Mend the channel that fails", "For 2 h a channel has not reached you.")
+    assert need.url == reverse("admin:channels_channel_changelist")
+    assert found_needs("channels.change_channel") == []
 
 
-def test_gaps_when_nothing_was_ever_set_up_then_each_for_those_who_can_mend_it(db):
+def test_needs_when_nothing_was_ever_set_up_then_each_for_those_who_can_mend_it(db):
     arrive(Process.Kind.WORKER)
     expected = {
         "Connect the first provider": "catalog.add_provider",
@@ -163,30 +163,30 @@ def test_gaps_when_nothing_was_ever_set_up_then_each_for_those_who_can_mend_it(d
         "Set up mail": "channels.add_channel",
         "Make a backup": "site.change_money_settings",
     }
-    assert found_gaps() == list(expected)
+    assert found_needs() == list(expected)
     for text, permission in expected.items():
-        assert text not in found_gaps(permission)
+        assert text not in found_needs(permission)
 
 
-def test_gaps_when_a_way_to_pay_is_not_offered_then_missing(well):
+def test_needs_when_a_way_to_pay_is_not_offered_then_missing(well):
     PaymentMethod.objects.update(is_active=False)
-    assert found_gaps() == ["Offer a way to pay"]
+    assert found_needs() == ["Offer a way to pay"]
     PaymentMethod.objects.update(is_active=True, kind="removed")
-    assert found_gaps() == ["Offer a way to pay"]
+    assert found_needs() == ["Offer a way to pay"]
 
 
-def test_gaps_when_no_channel_reached_anybody_then_said(well):
+def test_needs_when_no_channel_reached_anybody_then_said(well):
     Channel.objects.update(reached_at=None)
-    assert found_gaps() == ["Prove a channel that tells you"]
+    assert found_needs() == ["Prove a channel that tells you"]
     Channel.objects.update(reached_at=timezone.now(), is_active=False)
-    assert found_gaps() == ["Prove a channel that tells you"]
+    assert found_needs() == ["Prove a channel that tells you"]
 
 
-def test_gaps_when_mail_has_a_server_then_one_that_left_proves_it(well):
+def test_needs_when_mail_has_a_server_then_one_that_left_proves_it(well):
     Heartbeat.objects.filter(task="mail").delete()
-    assert found_gaps() == ["Prove the mail server"]
+    assert found_needs() == ["Prove the mail server"]
     Channel.objects.create(name="Mail", kind=Channel.Kind.MAIL, reached_at=timezone.now())
-    assert found_gaps() == []
+    assert found_needs() == []
 
 
 def test_mails_when_they_leave_through_a_server_then_it_is_proven(well, staff, monkeypatch):
@@ -199,15 +199,15 @@ def test_mails_when_they_leave_through_a_server_then_it_is_proven(well, staff, m
         assert proof.exists() == is_set_up  # A mail that is printed in the log proves nothing.
 
 
-def test_gaps_when_the_last_backup_is_old_then_said_with_its_age(well):
+def test_needs_when_the_last_backup_is_old_then_said_with_its_age(well):
     record_heartbeat(task="backup", at=timezone.now() - timedelta(hours=47))
-    assert found_gaps() == []
+    assert found_needs() == []
     record_heartbeat(task="backup", at=timezone.now() - timedelta(days=3))
     picture = read_picture(lambda name: True)
-    assert gaps(picture) == [Gap("Make a backup", "The last one was made 3 days ago; the bound is 2 days.")]
+    assert needs_of(picture) == [Need("Make a backup", "The last one was made 3 days ago; the bound is 2 days.")]
 
 
-def test_page_when_gaps_and_queues_then_the_gaps_come_first(well, staff, provider):
+def test_page_when_needs_and_queues_then_what_is_missing_comes_first(well, staff, provider):
     PaymentMethod.objects.update(is_active=False)
     pause(provider)
     page = text_for(staff)
@@ -224,7 +224,7 @@ def test_page_when_all_is_well_then_nothing_needs_me(well, staff):
 # -- who sees what -------------------------------------------------------------------------------------
 
 
-def test_page_when_support_opens_it_then_no_provider_cost_or_gap(well, provider):
+def test_page_when_support_opens_it_then_no_provider_cost_or_need_of_owners(well, provider):
     set_up_roles()
     PaymentMethod.objects.all().delete()
     Heartbeat.objects.filter(task="backup").delete()
