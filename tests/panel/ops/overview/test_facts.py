@@ -136,6 +136,11 @@ def test_sending_when_the_order_waits_for_a_person_then_not_counted(well, custom
     assert state("Sending")[0] == FINE
 
 
+def test_sending_when_the_order_waits_for_another_to_the_same_link_then_not_counted(well, customer, service):
+    Order.objects.filter(pk=unsent(customer, service, hours=5).pk).update(turn=-1)
+    assert state("Sending")[0] == FINE
+
+
 def test_sending_when_its_provider_is_off_then_its_orders_still_wait(well, customer, service, provider):
     make.provider(name="Other", api_key="other")
     unsent(customer, service, hours=5)
