@@ -22,10 +22,9 @@ from panel.lib.formats import short_duration
 from panel.ops.overview.picture import Picture
 from panel.ops.overview.states import Colour
 from panel.site import mail_setup
+from panel.site import registry as site
 from panel.staff.models import SecondLook
 
-# A backup is made each night.
-BACKUP_BOUND = timedelta(days=2)
 # What happens on the machine itself is the owner's, who alone may do this.
 _OWNS = "site.change_money_settings"
 _CHANNEL = "channels.add_channel"
@@ -110,12 +109,12 @@ def _no_mail(picture: Picture) -> Iterator[Need]:
 def _backup(picture: Picture) -> Iterator[Need]:
     if not picture.may(_OWNS):
         return
-    age = picture.beat_age("backup")
+    age, bound = picture.beat_age("backup"), timedelta(hours=site.OLD_BACKUP_HOURS.value)
     if age is None:
         yield Need("Make a backup", "There was never one. Run manage.py backup each night.")
-    elif age > BACKUP_BOUND:
-        ago, bound = short_duration(age), short_duration(BACKUP_BOUND)
-        yield Need("Make a backup", f"The last one was made {ago} ago; the bound is {bound}.")
+    elif age > bound:
+        text = f"The last one was made {short_duration(age)} ago; the bound is {short_duration(bound)}."
+        yield Need("Make a backup", text)
 
 
 # -- what waits ----------------------------------------------------------------------------------------

@@ -200,11 +200,11 @@ def test_mails_when_they_leave_through_a_server_then_it_is_proven(well, staff, m
 
 
 def test_needs_when_the_last_backup_is_old_then_said_with_its_age(well):
-    record_heartbeat(task="backup", at=timezone.now() - timedelta(hours=47))
+    record_heartbeat(task="backup", at=timezone.now() - timedelta(hours=25))
     assert found_needs() == []
     record_heartbeat(task="backup", at=timezone.now() - timedelta(days=3))
     picture = read_picture(lambda name: True)
-    assert needs_of(picture) == [Need("Make a backup", "The last one was made 3 days ago; the bound is 2 days.")]
+    assert needs_of(picture) == [Need("Make a backup", "The last one was made 3 days ago; the bound is 1 day.")]
 
 
 def test_page_when_needs_and_queues_then_what_is_missing_comes_first(well, staff, provider):
