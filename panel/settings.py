@@ -86,7 +86,7 @@ MESSAGE_STORAGE = "panel.message_storage.PanelMessageStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^(?:healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 # Off unless asked for: both reach beyond this panel, to every host below the domain, and preloading cannot be undone
 # for months. So their absence is no warning of `check --deploy`.
@@ -255,6 +255,7 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     # A server that vanished is noticed within a minute: a lane that waits for it would hold up its provider for hours.
     _database["OPTIONS"] = {
+        "connect_timeout": 10,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,

@@ -35,6 +35,7 @@ def raise_alert(
     has an alert of each word.
     """
     stored, now = cause.of(about, detail), clock.now()
+    text = one_line(text)
     if _count_again(stored, text, times):
         return
     try:
@@ -53,6 +54,11 @@ def raise_alert(
         return
     log.warning("alert raised", cause=stored, text=text)
     hint_after_commit(TELL)
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks, and without what a database or a mail's header refuses."""
+    return " ".join(text.replace("\0", "").encode("utf-8", "replace").decode().split())
 
 
 def _count_again(cause: str, text: str, times: int) -> bool:

@@ -38,8 +38,10 @@ LEASE = timedelta(minutes=2)
 # How long to wait after the first failure, the second, and so on. It is the same for a message and for its channel.
 WAITS = tuple(timedelta(seconds=one) for one in (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000))
 MAX_CHANNEL_WAIT = timedelta(minutes=10)
+# A message that is older tells what is over by now, when a channel is switched on again.
+STALE = timedelta(days=3)
 # After an attempt whose end is unknown.
-REMIND_AFTER = timedelta(minutes=5)
+REMIND_AFTER, REMIND_AGAIN_AFTER = timedelta(minutes=5), timedelta(minutes=30)
 MAX_LOG = 20
 # Failures in a row before the other channels hear that this one fails.
 MIN_FAILURES = 2
@@ -88,10 +90,15 @@ def send_again(delivery: Delivery) -> bool:
 
 def retry_now(channel: Channel) -> int:
     """Try what waits for this channel at once: its owner has changed it. Return how many messages wait."""
+    now = clock.now()
     Channel.objects.filter(pk=channel.pk).update(next_try_at=None)
+    # What nobody could be told, as no channel was ready.
+    Alert.objects.filter(resolved_at=None, told_at=None, tell_due_at=None).update(tell_due_at=now)
+    stale = Delivery.objects.filter(channel=channel, state=Delivery.State.WAITING, created_at__lt=now - STALE)
+    stale.update(state=Delivery.State.FAILED, due_at=None, ended_at=now)
     # Nobody works on those: a claim ends by itself.
     waiting = Delivery.objects.filter(channel=channel, state=Delivery.State.WAITING, handed_at=None)
-    return waiting.update(due_at=clock.now())
+    return waiting.update(due_at=now)
 
 
 _ATTEMPT = {"attempts": F("attempts") + 1}
@@ -108,7 +115,7 @@ def _send_in_thread(channel_pk: int) -> int:
 
 
 def _send_all(channel_pk: int) -> int:
-    """Send what is due through one channel, until an attempt fails. Return how many were delivered."""
+    """Send what is due through one channel, until one is not delivered. Return how many were delivered."""
     rows = Delivery.objects.filter(channel=channel_pk)
     delivered = 0
     for _ in range(MAX_ROUND):
@@ -117,8 +124,8 @@ def _send_all(channel_pk: int) -> int:
             break
         result = _send(claimed[0])
         delivered += result == Result.DELIVERED
-        if result == Result.FAILED:
-            break
+        if result != Result.DELIVERED:
+            break  # What has no answer now has none for the next one, and would be lost as well.
     return delivered
 
 
@@ -157,10 +164,18 @@ def _store(delivery: Delivery, sent: Sent, began: datetime) -> bool:
         if not held.update(**values):
             return False
         if sent.result == Result.UNKNOWN:
-            told = Notice.objects.filter(delivery=delivery).values_list("alert", flat=True)
-            remind_soon(list(told), at=now + REMIND_AFTER)
+            _tell_otherwise(delivery, now)
         _judge(delivery.channel, sent, now, took)
     return True
+
+
+def _tell_otherwise(delivery: Delivery, now: datetime) -> None:
+    """Have what this message told of be told as still open: it is unknown whether it arrived."""
+    told = Notice.objects.filter(delivery=delivery, alert__resolved_at=None)
+    remind_soon(list(told.values_list("alert", flat=True)), at=now + REMIND_AFTER)
+    # There is no later occasion to tell those.
+    reminders = told.filter(occasion=Notice.Occasion.STILL_OPEN)
+    reminders.update(delivery=None, tell_at=now + REMIND_AGAIN_AFTER)
 
 
 def _next(delivery: Delivery, sent: Sent, now: datetime) -> dict[str, Any]:

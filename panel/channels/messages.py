@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from panel.alerts.advice import advice_about, path_about
 from panel.alerts.models import Alert
+from panel.alerts.services import one_line
 from panel.channels.models import Channel, Delivery, Notice
 from panel.lib import clock
 from panel.lib.formats import duration_text, zoned_moment_text
@@ -96,7 +97,7 @@ def new_delivery(
         kind=kind,
         uid=f"msg_{uuid4().hex}",
         key=key,
-        subject=subject[:MAX_SUBJECT],
+        subject=one_line(subject)[:MAX_SUBJECT],
         text=text,
         is_urgent=is_urgent,
         payload=json.dumps(body, ensure_ascii=False) if channel.kind == Channel.Kind.WEBHOOK else "",

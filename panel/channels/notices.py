@@ -41,6 +41,10 @@ def plan_notices() -> int:
 
 def _plan(alert: Alert, channels: list[Channel], now: datetime) -> list[Notice]:
     """Return the notices that the alert needs now, and store when it is due next."""
+    if not channels and not alert.told_at:
+        # Nobody can be told. A channel that becomes ready makes it due again.
+        Alert.objects.filter(pk=alert.pk).update(tell_due_at=None)
+        return []
     occasion, next_at = _step(alert, now)
     told_at = now if occasion == Occasion.RAISED else alert.told_at
     Alert.objects.filter(pk=alert.pk).update(tell_due_at=next_at, told_at=told_at)

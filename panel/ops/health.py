@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import suppress
 
 from django.core.cache import cache
 from django.db import Error, connection
@@ -12,12 +12,10 @@ from django.views.decorators.http import require_safe
 
 from orders.common.stops import open_stops
 from panel.alerts.clocks import offset_text, wrong_clocks
-from panel.alerts.models import Heartbeat
 from panel.lib import clock
-from panel.ops.facts import all_facts
+from panel.ops.facts import READY_SECONDS, all_facts, tasks_late
 
-LATE = timedelta(minutes=2)
-TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")
+_READY = "readyz"
 
 
 def clock_faults() -> list[str]:
@@ -25,15 +23,6 @@ def clock_faults() -> list[str]:
     mine = clock.measured(max_age=clock.MAX_AGE)
     faults = [] if mine.is_right else [f"web is {offset_text(mine.offset)}"]
     return faults + [f"a worker is {offset_text(one.offset / 1_000)}" for one in wrong_clocks()]
-
-
-def tasks_late() -> list[str]:
-    """Return the frequent tasks that have not finished a round lately."""
-    now = clock.now()
-    # A heartbeat in the future only means that a clock was set back.
-    fresh = Heartbeat.objects.filter(task__in=TICKING, beat_at__gte=now - LATE, beat_at__lte=now + LATE)
-    alive = set(fresh.values_list("task", flat=True))
-    return [task for task in TICKING if task not in alive]
 
 
 @never_cache
@@ -66,10 +55,23 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     if not _database():
         return JsonResponse({"ready": False, "reasons": ["The database does not answer."]}, status=503)
-    facts = all_facts()
-    reasons = [one.text for one in facts if not one.is_fine]
-    report = {"ready": not reasons, "reasons": reasons, "facts": {one.name: one.text for one in facts}}
-    return JsonResponse(report, status=503 if reasons else 200)
+    report = _readiness()
+    return JsonResponse(report, status=200 if report["ready"] else 503)
+
+
+def _readiness() -> dict[str, object]:
+    """Return what `/readyz` says, counted at most once in a few seconds: everybody may ask."""
+    try:
+        known: dict[str, object] | None = cache.get(_READY)
+    except Exception:  # Each cache backend raises its own errors.
+        known = None
+    if known is None:
+        facts = all_facts()
+        reasons = [one.text for one in facts if not one.is_fine]
+        known = {"ready": not reasons, "reasons": reasons, "facts": {one.name: one.text for one in facts}}
+        with suppress(Exception):
+            cache.set(_READY, known, READY_SECONDS)
+    return known
 
 
 def _database() -> bool:

@@ -1,5 +1,6 @@
 """Celery tasks of operations."""
 
+from celery import shared_task
 from django.conf import settings
 
 from panel.alerts.errors.reports import close_quiet_errors
@@ -29,6 +30,11 @@ def check_settings() -> None:
     watch_neighbours()
     close_quiet_errors()
     ping(settings.PING_URL_BEAT)  # A tick of beat has begun this.
+
+
+@shared_task
+def clear_sessions() -> None:
+    """Do nothing: `prune` deletes sessions. Workers of the release before may still be sent this for a while."""
 
 
 @periodic

@@ -123,7 +123,7 @@ ADVICE = {
     Cause.PROCESS: Advice(
         Topic.MACHINE,
         "Has the others do its work. What it was sending is searched for at the provider, and not sent twice.",
-        "Start it again, and look in its log why it ended. Closes by itself once another runs on that machine.",
+        "Start it again, and look in its log why it ended. Closes by itself once another has started.",
         "admin:index",
     ),
     Cause.REVIEWS: Advice(

@@ -11,13 +11,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
+import structlog
 from django.conf import settings
+from django.db import DatabaseError
 
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
-from panel.alerts.services import close_alerts, raise_alert
+from panel.alerts.services import close_alerts, one_line, raise_alert
 from panel.lib import clock
 from panel.logging import without_secrets
+
+log = structlog.get_logger(__name__)
 
 OURS = ("billing", "catalog", "orders", "panel")
 MAX_TRACE = 6_000
@@ -62,9 +66,9 @@ def report_of(error: BaseException, *, where: str) -> Report:
         number=number_of(error),
         kind=type(error).__name__,
         place=place_of(error.__traceback__),
-        where=without_secrets(where)[:200],
-        message=without_secrets(str(error))[:MAX_MESSAGE],
-        trace=without_secrets(trace)[-MAX_TRACE:],
+        where=one_line(without_secrets(where))[:200],
+        message=one_line(without_secrets(str(error)))[:MAX_MESSAGE],
+        trace=without_secrets(trace)[-MAX_TRACE:].replace("\0", "").encode("utf-8", "replace").decode(),
         at=clock.known(),
     )
 
@@ -89,32 +93,39 @@ def store_reports(reports: Iterable[Report]) -> None:
     for report in reports:
         groups.setdefault(report.group, []).append(report)
     for group, found in groups.items():
-        last = found[-1]
-        raise_alert(
-            cause=Cause.ERROR,
-            detail=group,
-            text=f"{last.kind} in {last.where or last.place} ({last.place}): {last.message} Number {last.number}.",
-            level=Alert.Level.DANGER,
-            times=len(found),
-        )
-        ErrorReport.objects.bulk_create(
-            [
-                ErrorReport(
-                    number=one.number,
-                    group=group,
-                    kind=one.kind[:100],
-                    place=one.place[:200],
-                    where=one.where,
-                    message=one.message,
-                    trace=one.trace,
-                    created_at=one.at,
-                )
-                for one in found[-MAX_AT_ONCE:]
-            ],
-            ignore_conflicts=True,
-        )
-        kept = ErrorReport.objects.filter(group=group).order_by("-pk").values_list("pk", flat=True)[:MAX_KEPT]
-        ErrorReport.objects.filter(group=group).exclude(pk__in=list(kept)).delete()
+        try:
+            _store_group(group, found)
+        except DatabaseError as error:  # One group must not cost the others their alert.
+            log.warning("errors of one place not stored", group=group, error=type(error).__name__)
+
+
+def _store_group(group: str, found: list[Report]) -> None:
+    last = found[-1]
+    raise_alert(
+        cause=Cause.ERROR,
+        detail=group,
+        text=f"{last.kind} in {last.where or last.place} ({last.place}): {last.message} Number {last.number}.",
+        level=Alert.Level.DANGER,
+        times=len(found),
+    )
+    ErrorReport.objects.bulk_create(
+        [
+            ErrorReport(
+                number=one.number,
+                group=group,
+                kind=one.kind[:100],
+                place=one.place[:200],
+                where=one.where,
+                message=one.message,
+                trace=one.trace,
+                created_at=one.at,
+            )
+            for one in found[-MAX_AT_ONCE:]
+        ],
+        ignore_conflicts=True,
+    )
+    kept = ErrorReport.objects.filter(group=group).order_by("-pk").values_list("pk", flat=True)[:MAX_KEPT]
+    ErrorReport.objects.filter(group=group).exclude(pk__in=list(kept)).delete()
 
 
 def close_quiet_errors() -> int:

@@ -21,6 +21,8 @@ class Migration(migrations.Migration):
             name='told_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
+        # What is over needs no telling. The others are due, once there is a channel.
+        migrations.RunSQL("UPDATE ops_alert SET tell_due_at = NULL", migrations.RunSQL.noop),
         migrations.AddIndex(
             model_name='alert',
             index=models.Index(condition=models.Q(('tell_due_at__isnull', False)), fields=['tell_due_at'], name='alert_to_tell'),

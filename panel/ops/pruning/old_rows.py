@@ -14,7 +14,7 @@ from catalog.models import SyncRun
 from orders.models import DailySpending
 from panel.accounts.models import AccountMail, SignIn
 from panel.alerts.causes import Cause
-from panel.alerts.models import Alert
+from panel.alerts.models import Alert, ErrorReport
 from panel.channels.models import Delivery
 from panel.site import registry as site
 from panel.site import sign_in_settings
@@ -55,6 +55,11 @@ def prune_deliveries() -> int | None:
     """Delete a batch of old messages to the owner. Return how many, or None if none is left."""
     ended = Delivery.objects.exclude(state=Delivery.State.WAITING)
     return _delete_batch(ended.filter(created_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
+
+
+def prune_errors() -> int | None:
+    """Delete a batch of old reports of errors. Return how many, or None if none is left."""
+    return _delete_batch(ErrorReport.objects.filter(created_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
 
 
 def prune_spending() -> int | None:

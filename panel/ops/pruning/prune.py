@@ -15,6 +15,7 @@ from panel.ops.pruning.ended_orders import prune_answers, prune_events
 from panel.ops.pruning.old_rows import (
     prune_alerts,
     prune_deliveries,
+    prune_errors,
     prune_imports,
     prune_notices,
     prune_sessions,
@@ -32,6 +33,7 @@ PAUSE_SECONDS = 0.05
 STEPS: tuple[Callable[[], int | None], ...] = (
     prune_alerts,
     prune_deliveries,
+    prune_errors,
     prune_imports,
     prune_spending,
     prune_sessions,

@@ -81,6 +81,7 @@ def watch_balances() -> None:
             _state(Cause.LOW_BALANCE, text, about=provider.pk)
         else:
             resolve_alert(cause=Cause.LOW_BALANCE, about=provider.pk)
+    _close_others(Cause.LOW_BALANCE, _active())
 
 
 def _shortage(provider: Provider) -> str:
@@ -107,6 +108,7 @@ def watch_imports() -> None:
             _state(Cause.OLD_LIST, f"The list of {provider.name} was last imported {age} ago.", about=provider.pk)
         else:
             resolve_alert(cause=Cause.OLD_LIST, about=provider.pk)
+    _close_others(Cause.OLD_LIST, _active())
 
 
 def watch_sign_ins() -> None:
@@ -169,6 +171,10 @@ def _follow(cause: Cause, rows: QuerySet[Deposit], text: Callable[[Deposit], str
     gone = opened - set(rows.order_by().values_list("pk", flat=True))
     for pk in gone:
         resolve_alert(cause=cause, about=pk)
+
+
+def _active() -> set[int]:
+    return set(Provider.objects.filter(is_active=True).values_list("pk", flat=True))
 
 
 def _close_others(cause: Cause, pks: set[int]) -> None:

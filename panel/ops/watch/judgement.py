@@ -45,8 +45,11 @@ def _judge_kind(kind: Process.Kind, cause: Cause, quiet: list[Process]) -> None:
             )
         return
     last = Process.objects.filter(kind=kind).order_by("seen_at").last()
-    if last is None or clock.now() - max(last.seen_at, last.ended_at or last.seen_at) < SILENT:
-        return  # There was never one, or it is being restarted.
+    if last is None:
+        resolve_alert(cause=cause)  # It was moved elsewhere, and forgotten.
+        return
+    if clock.now() - max(last.seen_at, last.ended_at or last.seen_at) < SILENT:
+        return  # It is being restarted.
     word = {Process.Kind.WORKER: "worker", Process.Kind.WEB: "web server"}[kind]
     _raise_once(cause=cause, text=lambda: f"No {word} runs. The last one was seen {_ago(last.seen_at)}.")
 
@@ -88,8 +91,7 @@ def _judge_tasks() -> None:
 def tasks_behind() -> list[str]:
     """Return the frequent tasks that ran once and have not finished a round lately."""
     since = clock.now() - LATE
-    started = Process.objects.filter(kind=Process.Kind.WORKER, ended_at=None, started_at__lt=since)
-    if not started.exists():
+    if not living(Process.Kind.WORKER).filter(started_at__lt=since).exists():
         return []  # Nobody has had the time to run them.
     found = Heartbeat.objects.filter(task__in=TICKING, beat_at__lt=since).values_list("task", flat=True)
     return sorted(found)

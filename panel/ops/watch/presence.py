@@ -52,7 +52,8 @@ def silent() -> list[Process]:
     now = clock.now()
     found = []
     for one in Process.objects.filter(ended_at=None, seen_at__lt=now - SILENT).order_by("pk"):
-        same = Process.objects.filter(kind=one.kind, machine=one.machine, started_at__gt=one.seen_at)
+        # Whatever its name: a container gets another one at each start.
+        same = Process.objects.filter(kind=one.kind, started_at__gt=one.seen_at)
         if same.exists() or one.seen_at < now - FORGOTTEN:
             _end(Process.objects.filter(pk=one.pk, seen_at=one.seen_at), now)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from celery import bootsteps
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -23,7 +23,7 @@ from panel.lib import clock
 from panel.ops.watch import offline
 from panel.ops.watch.judgement import judge
 from panel.ops.watch.pings import ping
-from panel.ops.watch.presence import EVERY, arrive, be_seen, forget_old, leave
+from panel.ops.watch.presence import EVERY, SILENT, arrive, be_seen, forget_old, leave
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 MAX_GAP = EVERY * 3
 # Looks in a row that the database did not answer.
 MIN_FAILURES = 2
+# Milliseconds that a statement of a watcher may take.
+MAX_STATEMENT_MS = 8_000
 # Telling is a task. While it is late, the watchers do it.
 TELLS_LATE = timedelta(seconds=25)
 PING_EVERY = 60.0
@@ -43,59 +45,87 @@ class Watcher:
         self.kind = kind
         self._process: Process | None = None
         self._stopped = threading.Event()
-        self._last_look = 0.0
+        self._last_look: tuple[float, float] | None = None
+        self._judges_from = 0.0
         self._failures = 0
         self._away_since: datetime | None = None
         self._pinged = 0.0
+        self._beside: threading.Thread | None = None
 
     def run(self) -> None:
         while not self._stopped.is_set():
             self.look()
             self._stopped.wait(EVERY)
-        self._leave()
 
     def stop(self) -> None:
         self._stopped.set()
 
     def look(self) -> None:
         """Look once. Never raises."""
-        began = time.monotonic()
-        has_slept = self._last_look and began - self._last_look > MAX_GAP
-        self._last_look = began
+        self._notice_sleep()
         try:
+            limit_statements()
             self._be_seen()
-            if has_slept:
+            if time.monotonic() < self._judges_from:
                 return
             judge()
-            self._tell()
+            self.do_beside(self._tell_and_ping)
             offline.keep_channels()
             offline.tell_that_it_is_back()
             self._failures, self._away_since = 0, None
-            self._ping(began)
-        except DatabaseError as error:
+        except (OperationalError, InterfaceError) as error:
             self._meet_failure(error)
         except Exception:
             log.exception("watch failed")
         finally:
             connections.close_all()
 
+    def do_beside(self, work: Callable[[], None]) -> None:
+        """Do what may wait for other machines in a thread of its own, one at a time: this one says that we live."""
+        if self._beside is None or not self._beside.is_alive():
+            self._beside = threading.Thread(target=_closing(work), name="watcher-tells", daemon=True)
+            self._beside.start()
+
+    def leave(self) -> None:
+        """Store that this process was stopped in the ordinary way."""
+        self.stop()
+        try:
+            if self._process is not None:
+                limit_statements()
+                leave(self._process)
+        except DatabaseError as error:
+            log.warning("process not ended", error=type(error).__name__)
+        finally:
+            connections.close_all()
+
+    def _notice_sleep(self) -> None:
+        """Judge nobody for a while after this machine slept or its clock was set: then all times are old at once.
+
+        The monotonic clock stands still while a machine sleeps, the other one is set.
+        """
+        now = (time.monotonic(), time.time())
+        if self._last_look and any(new - old > MAX_GAP for new, old in zip(now, self._last_look, strict=True)):
+            self._judges_from = now[0] + SILENT.total_seconds()
+        self._last_look = now
+
     def _be_seen(self) -> None:
+        if self._stopped.is_set():
+            return  # It is leaving.
         if self._process is None or not be_seen(self._process):
             self._process = arrive(self.kind)
             forget_old()
 
-    def _tell(self) -> None:
-        """Tell what is due, if no worker does."""
+    def _tell_and_ping(self) -> None:
+        """Tell what is due, if no worker does; and ping."""
         told = Heartbeat.objects.filter(task="tell_owner", beat_at__gte=clock.now() - TELLS_LATE)
         if not told.exists():
             tell_what_is_due()
-
-    def _ping(self, now: float) -> None:
+        now = time.monotonic()
         if self.kind == Process.Kind.WORKER and now - self._pinged > PING_EVERY:
             self._pinged = now
             ping(settings.PING_URL_WORKER)
 
-    def _meet_failure(self, error: DatabaseError) -> None:
+    def _meet_failure(self, error: Exception) -> None:
         self._away_since = self._away_since or timezone.now()
         self._failures += 1
         log.warning("watch without a database", error=type(error).__name__)
@@ -106,14 +136,24 @@ class Watcher:
         except Exception:
             log.exception("not told that the database is away")
 
-    def _leave(self) -> None:
+
+def limit_statements() -> None:
+    """Give up on a database that hangs: it is away as well, and only a watcher that waits for nothing can tell."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {MAX_STATEMENT_MS}")
+
+
+def _closing(work: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
         try:
-            if self._process is not None:
-                leave(self._process)
-        except DatabaseError as error:
-            log.warning("process not ended", error=type(error).__name__)
+            work()
+        except Exception:
+            log.exception("watcher did not tell")
         finally:
             connections.close_all()
+
+    return run
 
 
 class WatchMiddleware:
@@ -138,7 +178,7 @@ def start_in_this_process() -> None:
     _watching = os.getpid()
     watcher = Watcher(Process.Kind.WEB)
     threading.Thread(target=watcher.run, name="watcher", daemon=True).start()
-    atexit.register(watcher._leave)
+    atexit.register(watcher.leave)
 
 
 _watching = 0
@@ -163,5 +203,6 @@ class WorkerWatch(bootsteps.StartStopStep):
         if self.watcher and self.thread:
             self.watcher.stop()
             self.thread.join(EVERY)
+            self.watcher.leave()
 
     terminate = stop

@@ -23,7 +23,7 @@ from orders.requests.refill_poll import next_refill_poll_after, poll_due_refills
 from orders.requests.send import send_due_requests, send_to_provider
 from orders.states import RefillState, Status
 from panel.alerts.models import Alert
-from panel.ops.health import tasks_late
+from panel.ops.facts import tasks_late
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make

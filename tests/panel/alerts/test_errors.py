@@ -111,6 +111,19 @@ def test_errors_when_of_one_place_then_one_alert_that_counts():
 
 
 @pytest.mark.django_db
+def test_errors_when_one_place_cannot_be_stored_then_the_others_are(monkeypatch):
+    def fail(group: str, found: list[reports.Report]) -> None:
+        if found[0].kind == "KeyError":
+            raise OperationalError("no room")
+        store(group, found)
+
+    store = reports._store_group
+    monkeypatch.setattr(reports, "_store_group", fail)
+    store_reports([report_of(KeyError("x"), where="GET /"), report_of(an_error(), where="GET /")])
+    assert ErrorReport.objects.get().kind == "ValueError"
+
+
+@pytest.mark.django_db
 def test_errors_when_many_then_the_last_are_kept():
     for _ in range(MAX_KEPT // 10 + 2):
         store_reports([report_of(an_error(), where="GET /") for _ in range(20)])

@@ -93,6 +93,38 @@ def test_mail_when_no_answer_after_the_text_then_not_sent_again(smtp, cut, monke
     assert Channel.objects.get(pk=channel.pk).failures == 0
 
 
+def test_telegram_when_it_fails_for_long_then_the_alert_is_told_in_the_end(telegram, monkeypatch):
+    """Each message may have arrived; what it told of is told again as still open, at growing distances."""
+    telegram_channel()
+    raise_alert(cause=Cause.UNREACHABLE, about=3, text="North does not answer.", level="danger")
+    telegram.reply, telegram.replies = Reply(500), [Reply(500)] * 3
+    for minutes in (0, 6, 31):
+        later(monkeypatch, timedelta(minutes=minutes))
+        tell_what_is_due()
+    assert len(telegram.messages) == 3
+    later(monkeypatch, timedelta(minutes=31))
+    assert tell_what_is_due() == 1
+    assert "Still open: North does not answer." in telegram.messages[-1]["text"]
+
+
+def test_messages_when_one_may_have_arrived_then_the_others_wait(telegram):
+    channel = telegram_channel()
+    for _ in range(3):
+        queue(channel)
+    telegram.replies = [Reply(500)]
+    send_due()
+    assert len(telegram.messages) == 1
+
+
+def test_channel_when_switched_on_after_weeks_then_old_messages_are_not_sent(smtp):
+    channel = mail_channel()
+    old = queue(channel)
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=4))
+    retry_now(channel)
+    assert send_due() == 0
+    assert state_of(old) == Delivery.State.FAILED
+
+
 @pytest.mark.parametrize("kind", ["mail", "telegram"])
 def test_message_when_the_process_dies_after_handing_over_then_never_sent_again(kind, smtp, telegram, monkeypatch):
     channel = mail_channel() if kind == "mail" else telegram_channel()

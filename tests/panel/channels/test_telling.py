@@ -12,6 +12,7 @@ from panel.alerts.advice import ADVICE, path_about
 from panel.alerts.causes import Cause, cause_of
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.channels.deliveries import retry_now
 from panel.channels.messages import MAX_IN_WINDOW, tell_once
 from panel.channels.models import Channel, Delivery, Notice
 from panel.channels.notices import plan_notices
@@ -100,6 +101,16 @@ def test_alerts_when_several_at_once_then_one_mail_that_names_the_urgent(smtp):
     assert "3 services have no valid price any more." in smtp.mails[0].get_content()
 
 
+def test_alert_when_its_text_has_lines_then_mailed_with_the_others(smtp):
+    mail_channel()
+    bad("duplicate key\nDETAIL: Key (email)\0\ud800 exists.")
+    raise_alert(cause=Cause.DISK, text="The disk is nearly full.", level="danger")
+    assert tell_what_is_due() == 1
+    text = smtp.mails[0].get_content()
+    assert "duplicate key DETAIL: Key (email)? exists." in text
+    assert "The disk is nearly full." in text
+
+
 def test_alerts_when_a_storm_then_few_messages(smtp):
     mail_channel()
     for number in range(MAX_IN_WINDOW + 30):
@@ -136,10 +147,22 @@ def test_topics_when_chosen_then_others_are_not_told(smtp):
     assert len(smtp.mails) == 1
 
 
-def test_channel_when_added_later_then_tells_no_old_alert_and_each_new_one(smtp):
+def test_channel_when_it_becomes_ready_then_tells_what_nobody_could_be_told(smtp):
     bad()
     tell_what_is_due()
-    mail_channel()
+    assert Alert.objects.get().told_at is None
+    retry_now(mail_channel())
+    tell_what_is_due()
+    assert len(smtp.mails) == 1
+
+
+def test_channel_when_added_later_then_tells_each_new_alert(smtp):
+    mail_channel(name="First", target="first@example.org")
+    bad()
+    tell_what_is_due()
+    smtp.mails.clear()
+    Channel.objects.all().delete()
+    retry_now(mail_channel())
     tell_what_is_due()
     assert smtp.mails == []
     bad("South does not answer.", about=4)

@@ -14,7 +14,7 @@ from orders.states import StopReason
 from panel.alerts.models import Heartbeat, Process, WrongClock
 from panel.alerts.services import record_heartbeat
 from panel.lib import clock
-from panel.ops.health import TICKING
+from panel.ops.facts import TICKING
 from panel.ops.watch.presence import arrive
 from tests import make
 from tests.commands import SECRETS, run_python
@@ -61,7 +61,8 @@ def test_healthz_when_sending_is_stopped_then_reported_and_still_200(client, pro
 
 
 @pytest.mark.django_db
-def test_readyz_when_all_is_done_in_time_then_200(client):
+def test_readyz_when_all_is_done_in_time_then_200(client, settings):
+    settings.WATCH = True
     arrive(Process.Kind.WORKER)
     record_heartbeat(task="check_ledger")
     response = client.get("/readyz")
@@ -69,7 +70,11 @@ def test_readyz_when_all_is_done_in_time_then_200(client):
 
 
 @pytest.mark.django_db
-def test_readyz_when_nothing_is_sent_followed_or_proven_then_503_with_each_reason(client, customer, service):
+def test_readyz_when_nothing_is_sent_followed_or_proven_then_503_with_each_reason(client, customer, service, settings):
+    settings.WATCH = True
+    other = Process(kind=Process.Kind.WORKER, machine="elsewhere", pid=1)
+    other.started_at = other.seen_at = timezone.now() - timedelta(hours=5)
+    other.save()
     sent, waiting = make.accepted_order(customer, service), make.order(customer, service)
     past = timezone.now() - timedelta(hours=5)
     Order.objects.filter(pk=waiting.pk).update(next_action_at=past)
@@ -91,6 +96,20 @@ def test_readyz_when_the_provider_is_paused_then_its_orders_count_as_waiting_for
     Order.objects.filter(pk=waiting.pk).update(next_action_at=timezone.now() - timedelta(hours=5))
     pause_provider(provider=service.upstream.provider, kind=PauseKind.FUNDS, text="our balance there is used up")
     assert client.get("/readyz").json()["facts"]["sending"] == "No order waits."
+
+
+@pytest.mark.django_db
+def test_readyz_when_cron_runs_the_rounds_then_ready_by_their_heartbeats(client):
+    for task in (*TICKING, "check_ledger"):
+        record_heartbeat(task=task)
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_readyz_when_asked_often_then_counted_once(client, django_assert_max_num_queries):
+    client.get("/readyz")
+    with django_assert_max_num_queries(1):
+        client.get("/readyz")
 
 
 @pytest.mark.django_db

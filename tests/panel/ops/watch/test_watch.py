@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import platform
+import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError, connection
 from django.utils import timezone
 
 from panel.alerts.causes import Cause
@@ -21,7 +24,7 @@ from panel.ops.watch import judgement, offline, watcher
 from panel.ops.watch.judgement import judge, redis_failure
 from panel.ops.watch.pings import ping
 from panel.ops.watch.presence import SILENT, arrive, be_seen, leave, living
-from panel.ops.watch.watcher import MAX_GAP, Watcher
+from panel.ops.watch.watcher import MAX_GAP, Watcher, limit_statements
 from tests.panel.channels.servers import MailServer, Receiver, Telegram, running
 
 pytestmark = pytest.mark.django_db
@@ -31,8 +34,13 @@ WEB, WORKER = Process.Kind.WEB, Process.Kind.WORKER
 
 @pytest.fixture(autouse=True)
 def connection_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watcher's thread closes its connection; here it is the test's."""
+    """The watcher's thread has a connection of its own; here it is the test's, and all is done in its turn."""
     monkeypatch.setattr(watcher.connections, "close_all", lambda: None)
+    monkeypatch.setattr(watcher, "limit_statements", lambda: None)
+    monkeypatch.setattr(Watcher, "do_beside", lambda self, work: work())
+    monkeypatch.setattr(offline, "_tried_at", -math.inf)
+    monkeypatch.setattr(offline, "_told_here", False)
+    shutil.rmtree(offline._folder())
 
 
 @pytest.fixture
@@ -121,10 +129,10 @@ def test_panel_when_no_worker_ever_ran_then_no_alert():
 
 def test_worker_when_one_of_two_is_silent_then_an_alert_of_it_until_replaced(monkeypatch):
     dead = other(WORKER, seen=timedelta(seconds=25))
-    arrive(WORKER)
+    other(WORKER, started_at=timezone.now() - timedelta(hours=1))
     judge()
     assert open_causes() == {Cause.PROCESS.of(dead.pk)}
-    other(WORKER)  # Started on its machine.
+    other(WORKER, machine="a new container")
     judge()
     assert open_causes() == set()
     dead.refresh_from_db()
@@ -151,9 +159,12 @@ def test_watcher_when_it_has_slept_then_it_judges_nobody(monkeypatch):
     """After a night in which the machine slept, everybody is silent, and nobody died."""
     other(WORKER, seen=timedelta(hours=8))
     web = Watcher(WEB)
-    web._last_look = watcher.time.monotonic() - MAX_GAP - 1
+    now = watcher.time.monotonic()
+    web._last_look = (now, watcher.time.time() - MAX_GAP - 1)
+    web.look()
     web.look()
     assert open_causes() == set()
+    monkeypatch.setattr(web, "_judges_from", now)
     web.look()
     assert open_causes() == {Cause.WORKERS}
 
@@ -197,9 +208,7 @@ def test_database_when_away_then_told_once_by_what_was_known(smtp, telegram, mon
     path = offline._folder() / "channels.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert Telegram.TOKEN not in path.read_text()
-    with monkeypatch.context() as away:
-        away.setattr(watcher, "be_seen", fail)
-        away.setattr(watcher, "arrive", fail)
+    with away(monkeypatch):
         first.look()
         assert smtp.mails == [], "once may be chance"
         for _ in range(3):
@@ -207,11 +216,72 @@ def test_database_when_away_then_told_once_by_what_was_known(smtp, telegram, mon
             second.look()
         assert len(smtp.mails) == len(telegram.messages) == 1
         assert "The database does not answer: OperationalError." in telegram.messages[0]["text"]
+    first.look()
+    assert len(smtp.mails) == 1, "another process may still find it away"
+    monkeypatch.setattr(offline, "STILL_AWAY", -1)
     for one in (first, second):
         one.look()
         one.look()
     assert len(smtp.mails) == len(telegram.messages) == 2
     assert "It was away for under a minute." in telegram.messages[1]["text"]
+
+
+def test_database_when_one_process_alone_finds_it_away_then_no_storm(smtp, monkeypatch):
+    """Another one works: it must not tell each time that the database is back."""
+    well, ill = Watcher(WEB), Watcher(WEB)
+    well.look()
+    for _ in range(6):
+        with away(monkeypatch):
+            ill.look()
+        monkeypatch.setattr(offline, "_tried_at", -math.inf)
+        well.look()
+    assert len(smtp.mails) == 1
+    monkeypatch.setattr(offline, "STILL_AWAY", -1)
+    well.look()
+    for _ in range(3):
+        monkeypatch.setattr(offline, "_tried_at", -math.inf)
+        with away(monkeypatch):
+            ill.look()
+        well.look()
+    assert len(smtp.mails) == 2, "it comes and goes: told once in half an hour"
+
+
+def test_database_when_away_and_no_channel_takes_it_then_tried_again(smtp, monkeypatch):
+    one = Watcher(WEB)
+    one.look()
+    smtp.refusals["MAIL"] = "451 not now"
+    with away(monkeypatch):
+        one.look()
+        one.look()
+        smtp.refusals.clear()
+        one.look()
+        assert smtp.mails == [], "a minute has to pass"
+        monkeypatch.setattr(offline, "_tried_at", -math.inf)
+        one.look()
+        assert len(smtp.mails) == 1
+
+
+def test_database_when_away_and_the_disk_is_full_then_told_all_the_same(smtp, monkeypatch):
+    one = Watcher(WEB)
+    one.look()
+
+    def full(*args: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(offline, "_write", full)
+    with away(monkeypatch):
+        for _ in range(4):
+            monkeypatch.setattr(offline, "_tried_at", -math.inf)
+            one.look()
+    assert len(smtp.mails) == 1
+
+
+@contextmanager
+def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as context:
+        context.setattr(watcher, "be_seen", fail)
+        context.setattr(watcher, "arrive", fail)
+        yield
 
 
 def fail(*args: Any) -> Any:
@@ -223,6 +293,40 @@ def test_database_when_away_and_no_channel_is_known_then_nothing_fails(monkeypat
     one = Watcher(WEB)
     for _ in range(3):
         one.look()
+
+
+def test_look_when_a_column_is_missing_then_no_outage_is_told(smtp, monkeypatch):
+    """A new release beside a schema that is not migrated yet."""
+    one = Watcher(WEB)
+    one.look()
+
+    def missing() -> Any:
+        raise ProgrammingError("column does not exist")
+
+    monkeypatch.setattr(watcher, "judge", missing)
+    for _ in range(4):
+        one.look()
+    assert smtp.mails == []
+
+
+def test_process_when_it_leaves_then_it_does_not_come_back():
+    web = Watcher(WEB)
+    web.look()
+    web.leave()
+    web.look()
+    assert Process.objects.get().ended_at
+
+
+@pytest.mark.postgresql
+def test_statements_when_of_a_watcher_then_limited():
+    limit_statements()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone()[0] == "8s"
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
 
 
 def test_ping_when_the_worker_looks_then_once_a_minute(settings):
