@@ -133,7 +133,7 @@ POINTS: dict[str, Point] = {
     "claim: order moved": Point("submit", CLAIMED),
     "claim: attempt written": Point("submit", statement('INSERT INTO "orders_placementattempt"')),
     "claim: committed": Point("submit", after("orders.dispatch.submit:claim_next")),
-    "before connecting": Point("submit", before("panel.lib.http.transport:send_form")),
+    "before connecting": Point("submit", before("panel.lib.http.transport:send_request")),
     "connected": Point("submit", before("panel.lib.http.exchange:Exchange.before_send")),
     "half sent": Point("submit", _half_sent),
     "sent": Point("submit", SENT),
