@@ -12,6 +12,7 @@ from billing.models import Deposit
 from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
 from panel.site import registry as site
+from panel.site.html_mail import dress
 from panel.site.names import sender
 
 SUBJECTS = {
@@ -32,13 +33,14 @@ def write_deposit_mail(deposit: Deposit, connection: BaseEmailBackend | None = N
         return None
     address = f"{settings.SITE_URL}{reverse('deposit_detail', args=[deposit.pk])}"
     context = {"deposit": deposit, "address": address, "panel_name": site.PANEL_NAME.value}
-    return EmailMessage(
+    plain = EmailMessage(
         from_email=sender(),
         subject=f"{SUBJECTS[Deposit.State(deposit.state)]} · {site.PANEL_NAME.value}",
         body=render_to_string(f"mail/deposit_{deposit.state}.txt", context),
         to=[deposit.customer.email],
         connection=connection,
     )
+    return dress(plain)
 
 
 QUEUE = MailQueue(

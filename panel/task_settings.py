@@ -58,6 +58,7 @@ INTERVALS = {
     "panel.accounts.tasks.send_account_mails": 15.0,
     "panel.staff.tasks.send_look_mails": 15.0,
     "panel.channels.tasks.tell_owner": 10.0,
+    "panel.news.tasks.tell_customers": 30.0,
     "orders.tasks.reconcile_orders": 5.0,
     "orders.tasks.poll_orders": 3.0,
     "orders.tasks.watch_polls": 60.0,

@@ -23,6 +23,7 @@ from panel.api.keys.views import (
     api_key_switch_on,
     api_keys,
 )
+from panel.news.views import news, news_choices, news_seen, news_unsubscribe
 from panel.ops.health import healthz, readyz
 from panel.ops.metrics import metrics
 from panel.ops.weekly.page import week_page
@@ -43,7 +44,11 @@ urlpatterns = [
     path("services/<int:pk>/favourite/", service_favourite, name="service_favourite"),
     path("orders/", include("orders.urls")),
     path("wallet/", include("billing.urls")),
+    path("news/", news, name="news"),
+    path("news/seen/", news_seen, name="news_seen"),
+    path("news/unsubscribe/<str:token>/", news_unsubscribe, name="news_unsubscribe"),
     path("account/", account, name="account"),
+    path("account/news/", news_choices, name="news_choices"),
     path("account/api/", api_keys, name="api_keys"),
     path("account/api/new/", api_key_new, name="api_key_new"),
     path("account/api/<int:pk>/", api_key_edit, name="api_key_edit"),

@@ -111,6 +111,8 @@ class Deposit(models.Model):
             models.Index(fields=("customer", "-id"), name="deposit_of_customer"),
             models.Index(fields=("created_at",), condition=Q(state="pending"), name="deposit_to_decide"),
             models.Index(fields=("mail_due_at",), condition=Q(mail_due_at__isnull=False), name="deposit_to_mail"),
+            # What was decided lately, for customers' news.
+            models.Index(fields=("decided_at",), condition=Q(decided_at__isnull=False), name="deposit_by_decision"),
         )
 
     def __str__(self) -> str:

@@ -75,6 +75,8 @@ class Refill(ProviderRequest):
             models.Index(
                 fields=("provider", "next_action_at"), condition=Q(next_action_at__isnull=False), name="refill_due"
             ),
+            # What ended lately, for customers' news.
+            models.Index(fields=("finished_at",), condition=Q(finished_at__isnull=False), name="refill_by_end"),
         )
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import PermissionDenied
+from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -31,6 +32,7 @@ from panel.accounts.sign_up import waits_for_code
 from panel.lib import clock
 from panel.lib.recent_sign_in import MAX_AGE, is_recent
 from panel.site import registry as site
+from panel.site.html_mail import dress
 from panel.site.names import sender
 
 _SIGNING_IN = "signing_in"
@@ -132,6 +134,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_from_email(self) -> str:
         return sender()
+
+    def render_mail(
+        self, template_prefix: str, email: str | list[str], context: dict[str, Any], headers: Any = None
+    ) -> EmailMessage:
+        """Return the mail with the library's text, and beside it the same as HTML in the panel's look."""
+        return dress(super().render_mail(template_prefix, email, context, headers))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send the mail with links to the panel's own host, never the host that the request named."""

@@ -15,6 +15,7 @@ from panel.accounts.models import AccountMail, ApiKey
 from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
 from panel.site import registry as site
+from panel.site.html_mail import dress
 from panel.site.names import sender
 
 
@@ -53,7 +54,8 @@ def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = 
 
 
 def _message(mail: AccountMail, subject: str, body: str, connection: BaseEmailBackend | None) -> EmailMessage:
-    return EmailMessage(subject=subject, body=body, from_email=sender(), to=[mail.recipient], connection=connection)
+    plain = EmailMessage(subject=subject, body=body, from_email=sender(), to=[mail.recipient], connection=connection)
+    return dress(plain)
 
 
 QUEUE = MailQueue(

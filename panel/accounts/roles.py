@@ -41,7 +41,7 @@ RIGHTS = {
     ),
 }
 
-OUR_APPS = ("accounts", "activity", "channels", "ops", "site", "staff", "catalog", "billing", "orders")
+OUR_APPS = ("accounts", "activity", "channels", "news", "ops", "site", "staff", "catalog", "billing", "orders")
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",

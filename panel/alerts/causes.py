@@ -26,6 +26,7 @@ class Cause(StrEnum):
     CLOCK_JUMP = "clock-jump"
     UNDECIDED = "undecided"
     LOOK_MAILS = "look-mails"
+    NEWS_MAILS = "news-mails"
     ERROR = "error"
     WORKERS = "workers"
     WEB = "web"

@@ -26,6 +26,7 @@ from panel.accounts.mails import send_account_mails
 from panel.alerts.clocks import may_work, offset_text
 from panel.channels.tell import tell_what_is_due
 from panel.lib import clock
+from panel.news.tell import tell_customers
 from panel.ops.pruning.prune import prune
 from panel.ops.watch.business import watch_business
 from panel.ops.weekly.tell import tell_week
@@ -78,6 +79,9 @@ ROUNDS: dict[str, Round] = {
         send_due_requests, "Send cancels and refills that are due to their providers.", "{count} requests sent."
     ),
     "submit_orders": Round(submit_due_orders, "Send orders that are due to their providers.", "{count} orders sent."),
+    "tell_customers": Round(
+        tell_customers, "Tell customers what happened, in the pages and by mail.", "{count} pieces of news."
+    ),
     "tell_owner": Round(tell_what_is_due, "Tell the owner of alerts through the channels.", "{count} messages sent."),
     "tell_week": Round(tell_week, "Send the weekly proof, if it is time.", "Channels that get it: {count}."),
     "watch_business": Round(

@@ -12,6 +12,7 @@ from panel.alerts.causes import Cause
 from panel.lib.money import format_money
 from panel.mail_queue import MailQueue, send_due
 from panel.site import registry as site
+from panel.site.html_mail import dress
 from panel.site.names import sender
 from panel.staff.looks import confirmers_of, lapse_looks
 from panel.staff.models import SecondLook
@@ -36,7 +37,7 @@ def write_look_mail(look: SecondLook, connection: BaseEmailBackend | None = None
         "address": f"{settings.SITE_URL}{reverse('admin:staff_secondlook_change', args=[look.pk])}",
         "panel_name": panel,
     }
-    return EmailMessage(
+    plain = EmailMessage(
         from_email=sender(),
         subject=f"{look.asked_by.email} asks for a second look · {panel}",
         body=render_to_string("mail/second_look.txt", context),
@@ -44,6 +45,7 @@ def write_look_mail(look: SecondLook, connection: BaseEmailBackend | None = None
         to=sorted({look.asked_by.email, *(one.email for one in others)}),
         connection=connection,
     )
+    return dress(plain)
 
 
 QUEUE = MailQueue(

@@ -96,6 +96,12 @@ ADVICE = {
         "Check EMAIL_URL and the mail server.",
         "admin:staff_secondlook_changelist",
     ),
+    Cause.NEWS_MAILS: Advice(
+        Topic.STAFF,
+        "Keeps them and tries again. The page “News” shows customers everything.",
+        "Check EMAIL_URL and the mail server.",
+        "",
+    ),
     Cause.WORKERS: Advice(
         Topic.MACHINE,
         "Takes orders and keeps them in the queue. Nothing is sent, followed or refunded until a worker runs.",

@@ -16,12 +16,15 @@ from panel.accounts.models import AccountMail, SignIn
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
 from panel.channels.models import Delivery
+from panel.news.models import NewsItem, NewsMail
 from panel.site import registry as site
 from panel.site import sign_in_settings
 
 BATCH = 500
 # Of past days nobody reads the counter. An answer that comes late still lowers it.
 SPENDING_DAYS = 30
+# Orders, entries and changes in the shop tell the same for longer.
+NEWS_DAYS = 90
 
 # Alerts of what a person did with the floor of prices, or with where money goes.
 _IS_OF_PEOPLE = Q(cause=Cause.FLOOR)
@@ -84,6 +87,16 @@ def prune_notices() -> int | None:
     """
     sent = AccountMail.objects.filter(kind=AccountMail.Kind.NOTICE, mail_due_at=None)
     return _delete_batch(sent.filter(created_at__lt=_before(sign_in_settings.KEEP_SIGN_INS_DAYS.value)))
+
+
+def prune_news() -> int | None:
+    """Delete a batch of customers' old news, read or not. Return how many, or None if none is left."""
+    return _delete_batch(NewsItem.objects.filter(happened_at__lt=_before(NEWS_DAYS)))
+
+
+def prune_news_mails() -> int | None:
+    """Delete a batch of old mails about news that were sent. Return how many, or None if none is left."""
+    return _delete_batch(NewsMail.objects.filter(mail_due_at=None, created_at__lt=_before(NEWS_DAYS)))
 
 
 def _before(days: int) -> Any:

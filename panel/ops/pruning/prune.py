@@ -17,6 +17,8 @@ from panel.ops.pruning.old_rows import (
     prune_deliveries,
     prune_errors,
     prune_imports,
+    prune_news,
+    prune_news_mails,
     prune_notices,
     prune_sessions,
     prune_sign_ins,
@@ -39,6 +41,8 @@ STEPS: tuple[Callable[[], int | None], ...] = (
     prune_sessions,
     prune_sign_ins,
     prune_notices,
+    prune_news,
+    prune_news_mails,
     prune_answers,
     prune_events,
 )

@@ -17,6 +17,7 @@ NEW = {
     "prune",
     "reckon_providers",
     "send_look_mails",
+    "tell_customers",
     "tell_owner",
     "tell_week",
     "watch_business",

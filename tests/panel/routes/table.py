@@ -93,6 +93,11 @@ PAGES = {
     "deposit_cancel": Row(post=OWN, of="billing.Deposit"),
     # Nothing was uploaded: tests/billing/test_receipts.py tells who may see a receipt.
     "deposit_receipt": both(NOBODY, "billing.Deposit"),
+    "news": read(SIGNED_IN),
+    "news_seen": Row(post=SIGNED_IN),
+    "news_choices": both(SIGNED_IN),
+    # By the signed token of a mail, without signing in: tests/panel/news/test_mails.py.
+    "news_unsubscribe": both(ANYBODY, arguments={"token": "unknown"}),
     "account": both(SIGNED_IN),
     "api_keys": read(SIGNED_IN),
     "api_key_new": both(SIGNED_IN),
