@@ -161,7 +161,7 @@ class AccountAdapter(DefaultAccountAdapter):
             "panel_name": site.PANEL_NAME.value,
         }
         mail = self.render_mail(template_prefix, recipient, _with_own_links({**about, **context}))
-        queue_notice(user=user, recipient=recipient, subject=mail.subject, body=str(mail.body))
+        queue_notice(user=user, recipient=recipient, subject=str(mail.subject), body=str(mail.body))
 
 
 def _with_own_links(context: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def choose_mails(*, customer: User, paces: Mapping[str, str]) -> None:
 
 def token_of(customer_id: int) -> str:
     """Return what unsubscribes the customer."""
-    return _signer.sign(customer_id)
+    return _signer.sign(str(customer_id))
 
 
 def customer_of(token: str) -> int:

@@ -72,6 +72,12 @@ def _add(finding: Finding, other: Finding) -> None:
         finding.amount = (finding.amount or 0) + other.amount
 
 
+def _at(moment: datetime | None) -> datetime:
+    """Return a moment that the query selected by, which therefore is not null."""
+    assert moment is not None
+    return moment
+
+
 def _key(kind: NewsKind, word: str, moment: datetime) -> str:
     return f"{kind}:{word}:{(moment - _EPOCH) // SPAN}"
 
@@ -82,7 +88,8 @@ def _ended_orders(since: datetime, until: datetime) -> Iterator[Finding]:
     for pk, customer, status, name, moment in ended.values_list(
         "pk", "customer_id", "status", "service_name", "finished_at"
     ):
-        yield Finding(customer, kind, _key(kind, status, moment), status, moment, {pk}, pk, name[:_MAX_NAME])
+        at = _at(moment)
+        yield Finding(customer, kind, _key(kind, status, at), status, at, {pk}, pk, name[:_MAX_NAME])
 
 
 def _refunds(since: datetime, until: datetime) -> Iterator[Finding]:
@@ -106,7 +113,8 @@ def _ended_refills(since: datetime, until: datetime) -> Iterator[Finding]:
     for order, customer, state, name, moment in ended.values_list(
         "order_id", "order__customer_id", "state", "order__service_name", "finished_at"
     ):
-        yield Finding(customer, kind, _key(kind, state, moment), state, moment, {order}, order, name[:_MAX_NAME])
+        at = _at(moment)
+        yield Finding(customer, kind, _key(kind, state, at), state, at, {order}, order, name[:_MAX_NAME])
 
 
 def _decided_deposits(since: datetime, until: datetime) -> Iterator[Finding]:
@@ -118,7 +126,7 @@ def _decided_deposits(since: datetime, until: datetime) -> Iterator[Finding]:
     )
     kind = NewsKind.DEPOSIT_DECIDED
     for one in decided.order_by():
-        moment = one.decided_at or since
+        moment = _at(one.decided_at)
         amount = one.amount if one.credited is None else one.credited + one.bonus
         yield Finding(one.customer_id, kind, f"{kind}:{one.pk}", one.state, moment, {one.pk}, one.pk, "", amount)
 
