@@ -9,11 +9,13 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from orders.models import Order
 from orders.states import Status
 from panel.accounts.models import User
+from panel.news.models import NewsItem
 from tests import make
 from tests.browser.conftest import EACH_SCREEN, PHONE
 
@@ -35,6 +37,11 @@ def shop(live_server, upstream):
     for number, status in enumerate(Status.values):
         order = make.accepted_order(customer, service, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 80}")
         Order.objects.filter(pk=order.pk).update(status=status, remains=40, start_count=7, next_poll_at=None)
+        told = {"kind": "order_ended", "word": "completed", "number": order.pk, "name": LONG_NAME[:200]}
+        seen_at = timezone.now() if number > 2 else None
+        NewsItem.objects.create(
+            customer=customer, key=f"{number}", happened_at=order.created_at, seen_at=seen_at, **told
+        )
     return live_server
 
 
@@ -109,6 +116,8 @@ def test_pages_when_a_customer_has_orders_then_axe_finds_nothing(shop, open_page
         reverse("services"),
         reverse("wallet"),
         reverse("add_funds"),
+        reverse("news"),
+        reverse("news_choices"),
         reverse("account"),
         reverse("account_change_password"),
         reverse("account_email"),
@@ -129,7 +138,7 @@ def test_pages_when_visitor_or_new_account_then_axe_finds_nothing(live_server, o
         check_in_both_themes(page, viewport)
     make.customer("alice@example.org")
     sign_in(page, live_server.url)
-    for name in ("order_new", "order_list", "services", "wallet", "account"):
+    for name in ("order_new", "order_list", "services", "wallet", "news", "account"):
         assert page.goto(live_server.url + reverse(name)).status == 200
         check_in_both_themes(page, viewport)
 

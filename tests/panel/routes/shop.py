@@ -40,6 +40,7 @@ from panel.api.keys.services import make_key
 from panel.channels.models import Channel, Delivery
 from panel.lib.crypto import encrypt
 from panel.lib.money import EXCHANGE_ONE
+from panel.news.models import NewsItem
 from panel.site.models import SettingChange
 from panel.site.registry import PANEL_NAME
 from panel.staff.models import SecondLook, StaffDeed, StaffLimit
@@ -152,6 +153,9 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         ),
         StaffLimit.objects.create(role=OWNER, kind="bonus", at_once=1, a_day=1),
         StaffDeed(pk=1),
+        NewsItem.objects.create(
+            customer=customer, kind="order_ended", word="partial", key="1", number=order.pk, happened_at=timezone.now()
+        ),
         SettingChange.objects.create(name=PANEL_NAME.name, version=1, old=None, new="Other"),
     )
     RecoveryCodes.activate(customer).mark_as_viewed()
