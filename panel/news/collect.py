@@ -17,6 +17,8 @@ from panel.news.models import NewsChoice, NewsItem, NewsProgress
 # How much time one round collects: after a long standstill, several rounds share the rest.
 MAX_SPAN = timedelta(hours=1)
 BATCH = 1_000
+# After the end of a span, until its mail goes out: one more round finds the last of it.
+SETTLED = timedelta(minutes=1)
 _WRITTEN_AGAIN = ("count", "number", "name", "amount", "change_bp", "happened_at", "seen_at")
 
 
@@ -73,5 +75,5 @@ def _mail_at(one: Finding, choice: NewsChoice | None, now: datetime) -> datetime
     """Return when the item goes into a mail: at once means once it is complete."""
     pace = pace_of(choice, one.kind)
     if pace == Pace.AT_ONCE:
-        return max(now, span_begin(one.happened_at) + SPAN)
+        return max(now, span_begin(one.happened_at) + SPAN + SETTLED)
     return next_digest(now) if pace == Pace.DAILY else None

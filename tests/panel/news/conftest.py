@@ -28,8 +28,8 @@ def service() -> Any:
 
 
 def earlier(minutes: float = 0) -> datetime:
-    """Return a moment that is surely in the last complete span, some minutes after its begin."""
-    return span_begin(timezone.now()) - SPAN + timedelta(minutes=minutes)
+    """Return a moment in a span whose mails are due, some minutes after its begin."""
+    return span_begin(timezone.now()) - 2 * SPAN + timedelta(minutes=minutes)
 
 
 def ended_order(customer: User, service: Any, *, at: datetime, status: str = "completed") -> Order:

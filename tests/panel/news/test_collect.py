@@ -16,7 +16,7 @@ from catalog.models import Favourite, ShelfNews
 from orders.models import Refill
 from panel.accounts.models import User
 from panel.news.choices import choose_mails
-from panel.news.collect import MAX_SPAN, collect_news
+from panel.news.collect import MAX_SPAN, SETTLED, collect_news
 from panel.news.found import SPAN, span_begin
 from panel.news.models import NewsItem, NewsProgress
 from panel.news.words import line_of
@@ -100,6 +100,7 @@ def test_round_when_there_is_more_then_no_more_statements(customer, other, servi
     def round_of(count: int, at: Any) -> int:
         for number in range(count):
             ended_order((customer, other)[number % 2], service, at=at)
+        NewsProgress.objects.update(collected_until=timezone.now() - timedelta(minutes=30))
         with statements() as found:
             assert collect_news()
         return len(found)
@@ -157,7 +158,7 @@ def test_item_when_mails_are_chosen_then_due_once_its_span_is_over(customer, oth
         ended_order(user, service, at=at)
     collect_news()
     due = {item.customer_id: item.mail_at for item in NewsItem.objects.all()}
-    assert due[customer.pk] == at + SPAN
+    assert due[customer.pk] == at + SPAN + SETTLED
     assert timezone.localtime(due[other.pk]).hour == 8
     assert sorted(due.values(), key=str)[-1] is None
 

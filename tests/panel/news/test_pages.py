@@ -100,8 +100,8 @@ def test_page_when_long_then_as_many_statements_as_short(client, customer):
 
 
 def test_marking_when_posted_then_own_items_that_were_shown(client, customer, other):
-    told(customer, 2)
     told(other)
+    told(customer, 2)
     until = client.get("/news/").context["page"].rows[0].happened_at
     told(customer, name="Later", happened_at=timezone.now() + timedelta(seconds=5))
     assert client.post("/news/seen/", {"until": until.isoformat()}).status_code == 302
