@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.keyset_pagination import KeysetPage, page_of
@@ -13,6 +15,8 @@ from panel.news.models import NewsItem
 
 # More unread items are not counted.
 MOST = 99
+# Marked as read at once; there are at most a few in ten minutes.
+MOST_MARKED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +44,7 @@ def mark_seen(*, customer: User, until: datetime | None) -> int:
     """Mark what happened until then as read; None is now. Return how many items were unread."""
     now = clock.now()
     shown = NewsItem.objects.filter(customer=customer, seen_at=None, happened_at__lte=min(until or now, now))
-    return shown.update(seen_at=now)
+    with transaction.atomic():
+        # In the order in which `collect_news` writes them.
+        pks = list(shown.select_for_update().order_by("key").values_list("pk", flat=True)[:MOST_MARKED])
+        return NewsItem.objects.filter(pk__in=pks).update(seen_at=now)

@@ -52,7 +52,9 @@ def _unwritten(found: list[Finding], since: datetime) -> list[Finding]:
         .order_by()
         .values_list("customer_id", "key", "count")
     }
-    return [one for one in found if len(one.about) > written.get((one.customer_id, one.key), 0)]
+    news = [one for one in found if len(one.about) > written.get((one.customer_id, one.key), 0)]
+    # Always in the same order, as `mark_seen` locks them: two that wait for each other's rows would never end.
+    return sorted(news, key=lambda one: (one.customer_id, one.key))
 
 
 def _item(one: Finding, choice: NewsChoice | None, now: datetime) -> NewsItem:
