@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
@@ -204,3 +205,15 @@ def test_mail_of_the_library_when_sent_then_the_same_text_in_the_panels_look(nam
     assert "#b0125b" in html
     link = next(word for word in sent.body.split() if word.startswith(settings.SITE_URL))
     assert f'href="{link}"' in html
+
+
+def test_mail_when_a_name_is_hostile_then_it_writes_no_header(customer, service):
+    wants(customer)
+    order = ended_order(customer, service, at=earlier())
+    type(order).objects.filter(pk=order.pk).update(service_name="x\r\nBcc: thief@evil.example\r\n\r\n<b>Pay</b>")
+    tell_customers()
+    parsed = message_from_bytes(mail.outbox[0].message().as_bytes(), policy=policy.default)
+    assert parsed["bcc"] is None and [one.addr_spec for one in parsed["to"].addresses] == [customer.email]
+    link = parsed["list-unsubscribe"].strip()
+    assert link.startswith("<http") and link.endswith("/>") and len(link.split()) == 1
+    assert "<b>Pay" not in mail.outbox[0].alternatives[0][0]
