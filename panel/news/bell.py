@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import IntegerField, Subquery
 
+from billing.models import Wallet
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.keyset_pagination import KeysetPage, page_of
@@ -30,9 +32,27 @@ class Bell:
         return f"{MOST}+" if self.unread > MOST else str(self.unread)
 
 
-def bell_of(customer: User) -> Bell:
-    """Return the customer's bell, in one statement that reads at most a hundred entries of an index."""
-    return Bell(NewsItem.objects.filter(customer=customer, seen_at=None).order_by()[: MOST + 1].count())
+@dataclass(frozen=True, slots=True)
+class TopBar:
+    """What each page shows at its top: the balance in micro-units, and the bell."""
+
+    balance: int
+    bell: Bell
+
+
+class _CountOf(Subquery):
+    """The number of rows of a query, which may have a limit."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+
+def top_bar_of(customer: User) -> TopBar:
+    """Return both in one statement, which reads at most a hundred entries of the index of unread items."""
+    wallet = Wallet.objects.filter(customer_id=customer.pk).values("balance")
+    unread = NewsItem.objects.filter(customer_id=customer.pk, seen_at=None).order_by().values("pk")[: MOST + 1]
+    balance, count = User.objects.filter(pk=customer.pk).values_list(Subquery(wallet), _CountOf(unread)).get()
+    return TopBar(balance or 0, Bell(count))
 
 
 def news_of(*, customer: User, params: Mapping[str, str]) -> KeysetPage[NewsItem]:

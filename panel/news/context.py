@@ -1,16 +1,26 @@
-"""The signed-in customer's bell, for every page."""
+"""The signed-in customer's balance and bell, for every page."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from panel.news.bell import bell_of
+from panel.news.bell import TopBar, top_bar_of
 
 
-def bell(request: HttpRequest) -> dict[str, object]:
-    """Return `bell`, lazy: a page that does not show it runs no query for it."""
+def top_bar(request: HttpRequest) -> dict[str, object]:
+    """Return `balance` (micro-units) and `bell`, lazy: a page that shows neither runs no query for them."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
-    return {"bell": SimpleLazyObject(lambda: bell_of(user))}
+    found: list[TopBar] = []
+
+    def once() -> TopBar:
+        if not found:
+            found.append(top_bar_of(user))
+        return found[0]
+
+    return {
+        "balance": SimpleLazyObject(lambda: once().balance),
+        "bell": SimpleLazyObject(lambda: once().bell),
+    }
