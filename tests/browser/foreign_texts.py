@@ -126,6 +126,7 @@ OURS = {
     "ops.Alert": "cause",
     "ops.ErrorReport": "number group kind place",
     "ops.Heartbeat": "task",
+    "ops.Process": "machine",
     "ops.Round": "task",
     "ops.WrongClock": "machine",
     "orders.CancelRequest": "claim_token",

@@ -35,8 +35,8 @@ OWN_TEMPLATES = {
     *("channels_channel_send_test", "channels_channel_link_chat", "channels_channel_new_secret"),
     *("orders_order_end", "orders_orphan_adopt", "catalog_syncrun_progress", "orders_sendingstop_stop_panel"),
 }
-# Pages that end the session.
-LEAVES = ("account_logout",)
+# Pages that end the session, and one that answers 503, as no worker runs here.
+LEFT_OUT = ("account_logout", "readyz")
 # Anything that a text could have become, though the content policy kept it from running.
 FIND_MARKUP = r"""() => [...document.querySelectorAll("*")].flatMap((element) => [...element.attributes]
   .filter(({ name, value }) => (/^(on|x-|hx-|@|:|srcdoc|style)/.test(name) && /\bran\(/.test(value))
@@ -145,7 +145,7 @@ def customer_pages(customer: User) -> dict[str, str]:
     for name in filter(lambda key: isinstance(key, str), resolver.reverse_dict):
         pk = numbers.get(name.partition("_")[0])
         for [(_, parameters)], *_rest in resolver.reverse_dict.getlist(name):
-            if parameters in ([], ["pk"]) and (pk or not parameters) and name not in LEAVES:
+            if parameters in ([], ["pk"]) and (pk or not parameters) and name not in LEFT_OUT:
                 found[name] = reverse(name, kwargs=dict.fromkeys(parameters, pk))
     return found
 

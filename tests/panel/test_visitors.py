@@ -72,7 +72,8 @@ def test_pages_when_a_visitor_opens_and_posts_each_then_no_session(customer: Use
     found = [address for address in found if not address.startswith("/admin/")] + list(inside.values())
     for address in found:
         for call in (client.get, client.post):
-            assert call(address, TYPED).status_code < 500, address
+            # No worker runs here, which is what this page says.
+            assert call(address, TYPED).status_code < 500 or address == "/readyz", address
         assert not Session.objects.exists(), address
 
 
