@@ -170,7 +170,9 @@ class Upgrade:
             for written in path.read_bytes().split(_BETWEEN_MAILS):
                 mail = message_from_bytes(written.strip())
                 if mail["To"] == address:
-                    found.append(mail.get_payload(decode=True).decode())
+                    # This release writes HTML beside the text.
+                    text = next(part for part in mail.walk() if part.get_content_type() == "text/plain")
+                    found.append(text.get_payload(decode=True).decode())
         return found
 
     def order(self, name: str) -> dict[str, Any]:
