@@ -16,20 +16,20 @@ from panel.lib.keyset_pagination import KeysetPage, page_of
 from panel.news.models import NewsItem
 
 # More unread items are not counted.
-MOST = 99
+MAX_COUNTED = 99
 # Marked as read at once; there are at most a few in ten minutes.
-MOST_MARKED = 20_000
+MAX_MARKED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Bell:
-    """How many items are unread, at most one more than MOST."""
+    """How many items are unread, at most one more than MAX_COUNTED."""
 
     unread: int
 
     @property
     def figure(self) -> str:
-        return f"{MOST}+" if self.unread > MOST else str(self.unread)
+        return f"{MAX_COUNTED}+" if self.unread > MAX_COUNTED else str(self.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class _CountOf(Subquery):
 def top_bar_of(customer: User) -> TopBar:
     """Return both in one statement, which reads at most a hundred entries of the index of unread items."""
     wallet = Wallet.objects.filter(customer_id=customer.pk).values("balance")
-    unread = NewsItem.objects.filter(customer_id=customer.pk, seen_at=None).order_by().values("pk")[: MOST + 1]
+    unread = NewsItem.objects.filter(customer_id=customer.pk, seen_at=None).order_by().values("pk")[: MAX_COUNTED + 1]
     balance, count = User.objects.filter(pk=customer.pk).values_list(Subquery(wallet), _CountOf(unread)).get()
     return TopBar(balance or 0, Bell(count))
 
@@ -66,5 +66,5 @@ def mark_seen(*, customer: User, until: datetime | None) -> int:
     shown = NewsItem.objects.filter(customer=customer, seen_at=None, happened_at__lte=min(until or now, now))
     with transaction.atomic():
         # In the order in which `collect_news` writes them.
-        pks = list(shown.select_for_update().order_by("key").values_list("pk", flat=True)[:MOST_MARKED])
+        pks = list(shown.select_for_update().order_by("key").values_list("pk", flat=True)[:MAX_MARKED])
         return NewsItem.objects.filter(pk__in=pks).update(seen_at=now)
