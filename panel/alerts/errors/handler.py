@@ -117,6 +117,8 @@ def _where(record: logging.LogRecord) -> str:
         return f"{request.method} /{match.route}" if match else f"{request.method} {request.path}"
     if isinstance(record.msg, dict):
         return str(record.msg.get("request") or record.msg.get("event", ""))
+    if command := getattr(record, "command", None):
+        return f"manage.py {command}"
     data = getattr(record, "data", None)
     if isinstance(data, dict) and "name" in data:
         return f"task {data['name']}"

@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+import manage
 from panel.alerts import admin as alerts_admin
 from panel.alerts.errors import handler, reports
 from panel.alerts.errors.handler import AlertHandler, Writer
@@ -87,6 +88,17 @@ def test_error_when_of_a_task_then_its_name_is_where(kept):
         extra = {"data": {"name": "orders.tasks.poll_orders"}}
         logging.getLogger("celery.app.trace").error("failed", exc_info=sys.exc_info(), extra=extra)
     assert kept[0].where == "task orders.tasks.poll_orders"
+
+
+def test_error_when_of_a_command_then_reported_and_raised(kept, monkeypatch):
+    def fail(argv: list[str]) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr("django.core.management.execute_from_command_line", fail)
+    monkeypatch.setattr(sys, "argv", ["manage.py", "backup", "--keep", "3"])
+    with pytest.raises(ValueError, match="broken"):
+        manage.main()
+    assert kept[0].where == "manage.py backup"
 
 
 def test_report_when_the_error_holds_secrets_then_without_them():
