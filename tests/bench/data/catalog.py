@@ -167,4 +167,5 @@ def _write_alerts(writer: Writer) -> None:
         created_at=writer.ago(f"n * {DAY} + 600"),
         last_seen_at=writer.ago(f"n * {DAY}"),
         resolved_at=f"CASE WHEN n > 4 THEN {writer.ago(f'n * {DAY}')} END",
+        tell_due_at="NULL",
     )

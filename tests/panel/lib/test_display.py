@@ -165,7 +165,9 @@ def test_form_field_when_placeholder_is_off_then_removed() -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_template_when_read_then_it_keeps_the_content_policy(path: Path) -> None:
     text = path.read_text()
-    assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=|hx-on|<style|javascript:", text)
+    assert not re.search(r"\son[a-z]+\s*=|hx-on|javascript:", text)
+    # Programs that show mails read no style sheet, and have no content policy.
+    assert path.parent.name == "mail" or not re.search(r"\sstyle\s*=|<style", text)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
     assert "|safe" not in text
     assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
