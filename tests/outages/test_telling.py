@@ -32,6 +32,7 @@ class Installation:
     """Two web servers, two workers and beat, as the README starts them, and the three ways to reach the owner."""
 
     def __init__(self, folder: Path, closing: ExitStack) -> None:
+        self.closing = closing
         self.smtp, self.hook = closing.enter_context(running(MailServer())), closing.enter_context(running(Receiver()))
         self.telegram = closing.enter_context(running(Telegram()))
         self.upstream = closing.enter_context(SandboxServer(key="telling-key", speed=0, balance="1000000", services=1))
@@ -70,8 +71,7 @@ class Installation:
         self.web = Server(
             "web", *gunicorn, "--bind", f"127.0.0.1:{port}", port=port, folder=self.folder, environment=self.environment
         )
-        for one in (*self.workers, self.beat, self.web):
-            closing.callback(one.close)
+        closing.callback(self.web.close)
         self.web.wait()
         self.panel._sites.append(self.web)
         # Everybody has said that they live, and every task has run.
@@ -79,7 +79,9 @@ class Installation:
 
     def start(self, name: str, *command: str) -> Process:
         celery = (sys.executable, "-m", "celery", "-A", "panel", *command, "--loglevel", "INFO")
-        return Process(name, *celery, folder=self.folder, environment=self.environment)
+        process = Process(name, *celery, folder=self.folder, environment=self.environment)
+        self.closing.callback(process.close)
+        return process
 
     def told(self, words: str) -> dict[str, int]:
         """Return how many messages with these words each way has got."""
