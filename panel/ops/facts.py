@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Min
 
 from catalog.pauses import usable_providers
@@ -56,7 +55,7 @@ def tasks_late() -> list[str]:
 
 def _workers() -> Fact:
     late = tasks_behind()
-    if not settings.WATCH or not Process.objects.filter(kind=Process.Kind.WORKER).exists():
+    if not Process.objects.filter(kind=Process.Kind.WORKER).exists():
         late = tasks_late()  # Nobody says that they live, as where cron runs the rounds.
     elif not living(Process.Kind.WORKER).exists():
         return Fact("workers", False, "No worker runs.")

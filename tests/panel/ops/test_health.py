@@ -61,8 +61,7 @@ def test_healthz_when_sending_is_stopped_then_reported_and_still_200(client, pro
 
 
 @pytest.mark.django_db
-def test_readyz_when_all_is_done_in_time_then_200(client, settings):
-    settings.WATCH = True
+def test_readyz_when_all_is_done_in_time_then_200(client):
     arrive(Process.Kind.WORKER)
     record_heartbeat(task="check_ledger")
     response = client.get("/readyz")
@@ -70,8 +69,7 @@ def test_readyz_when_all_is_done_in_time_then_200(client, settings):
 
 
 @pytest.mark.django_db
-def test_readyz_when_nothing_is_sent_followed_or_proven_then_503_with_each_reason(client, customer, service, settings):
-    settings.WATCH = True
+def test_readyz_when_nothing_is_sent_followed_or_proven_then_503_with_each_reason(client, customer, service):
     other = Process(kind=Process.Kind.WORKER, machine="elsewhere", pid=1)
     other.started_at = other.seen_at = timezone.now() - timedelta(hours=5)
     other.save()
