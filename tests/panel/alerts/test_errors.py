@@ -153,7 +153,8 @@ def test_alert_when_quiet_for_a_day_then_closed(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_writer_when_it_has_reports_then_stored_by_its_thread():
+def test_writer_when_it_has_reports_then_stored_by_its_thread(monkeypatch):
+    monkeypatch.setattr(handler, "MAX_END_WAIT", 60.0)
     writer = Writer()
     writer.add(report_of(an_error(), where="GET /"))
     writer.finish()

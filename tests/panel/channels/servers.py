@@ -139,7 +139,7 @@ class _Posts(BaseHTTPRequestHandler):
         self.server.posts.append(post)
         reply = self.server.answer(post)
         if self.server.hold:
-            self.server.hold.wait(30)
+            self.server.hold.wait(120)
         self.close_connection = True
         if reply.cut:
             return

@@ -292,7 +292,7 @@ def test_channels_when_one_hangs_then_the_others_are_not_slower(smtp, receiver):
     assert results == [2]
 
 
-def soon(holds: Callable[[], Any], *, seconds: float = 10.0) -> bool:
+def soon(holds: Callable[[], Any], *, seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
         time.sleep(0.01)
