@@ -9,7 +9,7 @@ message arrived: it is not sent again, and what it told of is told as still open
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -212,12 +212,3 @@ def _judge(channel: Channel, sent: Sent, now: datetime, took: int) -> None:
             text=f"The channel “{channel.name}” does not reach you: {sent.text}"[:500],
             level=Alert.Level.DANGER,
         )
-
-
-def waiting_for(channels: Iterable[Channel]) -> dict[int, int]:
-    """Return how many messages wait for each channel, by its primary key."""
-    rows = Delivery.objects.filter(channel__in=channels, state=Delivery.State.WAITING).order_by()
-    counts: dict[int, int] = {}
-    for pk in rows.values_list("channel", flat=True):
-        counts[pk] = counts.get(pk, 0) + 1
-    return counts

@@ -17,6 +17,7 @@ from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat, Process
 from panel.lib import clock
 from panel.lib.formats import duration_text
+from panel.ops.watch.business import PROOF_BOUND
 from panel.ops.watch.judgement import tasks_behind
 from panel.ops.watch.presence import living
 
@@ -26,8 +27,6 @@ SENDING_BOUND = timedelta(minutes=10)
 READY_SECONDS = 5
 LATE = timedelta(minutes=2)
 TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")
-# The proof runs every hour.
-PROOF_BOUND = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 from orders.common.backoff import poll_bound
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import short_duration
-from panel.ops.facts import PROOF_BOUND, SENDING_BOUND
+from panel.ops.facts import SENDING_BOUND
 from panel.ops.overview.picture import Picture
 from panel.ops.overview.states import Colour, ProviderState, state_of, unexplained_at, worst
+from panel.ops.watch.business import PROOF_BOUND
 
 SEE_PROVIDERS, SEE_CHANNELS = "catalog.view_provider", "channels.view_channel"
 # A message to the owner leaves within seconds.

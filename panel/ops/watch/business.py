@@ -8,13 +8,12 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Min, QuerySet, Sum
 
 from billing.models import Deposit
 from catalog.models import Provider
 from catalog.provider_health import runway_days
 from orders.models import OrderInReview
-from orders.states import Submission
 from panel.accounts.models import SignIn
 from panel.alerts.causes import Cause, cause_of
 from panel.alerts.models import Alert, Heartbeat
@@ -26,6 +25,7 @@ from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
+# The proof of the books runs every hour.
 PROOF_BOUND = timedelta(hours=3)
 MAX_FAILED_SIGN_INS, SIGN_IN_WINDOW = 5, timedelta(hours=1)
 # Of the disk, in percent and in bytes; less than one of them is nearly full.
@@ -61,10 +61,8 @@ def watch_deposits() -> None:
 
 def watch_reviews() -> None:
     """Alert while orders wait for a decision."""
-    waiting = OrderInReview.objects.filter(~Q(review_reason="") | Q(submission=Submission.IN_DOUBT))
-    found = waiting.exclude(review_reason="").aggregate(
-        count=Count("pk"), oldest=Min("review_since"), charge=Sum("charge")
-    )
+    waiting = OrderInReview.objects.exclude(review_reason="")
+    found = waiting.aggregate(count=Count("pk"), oldest=Min("review_since"), charge=Sum("charge"))
     if not found["count"]:
         resolve_alert(cause=Cause.REVIEWS)
         return

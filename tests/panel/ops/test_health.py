@@ -89,7 +89,7 @@ def test_readyz_when_nothing_is_sent_followed_or_proven_then_503_with_each_reaso
 
 
 @pytest.mark.django_db
-def test_readyz_when_the_provider_is_paused_then_its_orders_count_as_waiting_for_it(client, customer, service):
+def test_readyz_when_the_provider_is_paused_then_its_orders_may_wait(client, customer, service):
     waiting = make.order(customer, service)
     Order.objects.filter(pk=waiting.pk).update(next_action_at=timezone.now() - timedelta(hours=5))
     pause_provider(provider=service.upstream.provider, kind=PauseKind.FUNDS, text="our balance there is used up")

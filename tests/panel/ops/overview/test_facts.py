@@ -105,7 +105,7 @@ def test_sending_when_the_only_provider_is_paused_then_broken_without_an_order(w
     assert state("Sending")[0] == BROKEN, "the pause is over, but no order was accepted yet"
 
 
-def test_sending_when_the_only_provider_does_not_answer_then_broken_before_an_order_tells(well, provider):
+def test_sending_when_the_only_provider_is_away_then_broken_at_once(well, provider):
     raise_alert(cause=Cause.UNREACHABLE, about=provider.pk, text="Upstream does not answer: timeout")
     assert state("Sending") == (BROKEN, "The only provider takes no orders")
     assert "<bdi>Upstream</bdi>: does not answer." in facts()["Sending"].why
@@ -113,7 +113,7 @@ def test_sending_when_the_only_provider_does_not_answer_then_broken_before_an_or
     assert state("Sending")[0] == FINE
 
 
-def test_sending_when_one_of_two_is_paused_then_look_and_broken_once_its_orders_wait(well, customer, service, provider):
+def test_sending_when_one_of_two_is_paused_then_by_its_orders(well, customer, service, provider):
     make.provider(name="Other", api_key="other")
     pause(provider)
     assert state("Sending") == (LOOK, "1 of 2 providers takes no orders")
@@ -136,7 +136,7 @@ def test_sending_when_the_order_waits_for_a_person_then_not_counted(well, custom
     assert state("Sending")[0] == FINE
 
 
-def test_sending_when_the_order_waits_for_another_to_the_same_link_then_not_counted(well, customer, service):
+def test_sending_when_an_order_waits_for_its_link_then_not_counted(well, customer, service):
     Order.objects.filter(pk=unsent(customer, service, hours=5).pk).update(turn=-1)
     assert state("Sending")[0] == FINE
 
