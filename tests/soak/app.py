@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.schedules import schedule
+
 from panel.celery import app
+from panel.task_settings import steady_now
 
 # How many times faster beat ticks.
 FASTER = 4
@@ -34,8 +37,9 @@ def _break_down(depth: int) -> None:
         raise ValueError(f"{len(held)} rows were held") from error
 
 
-schedule: dict[str, Any] = {
-    name: {**entry, "schedule": entry["schedule"] / FASTER} for name, entry in app.conf.beat_schedule.items()
+ticks: dict[str, Any] = {
+    name: {**entry, "schedule": schedule(entry["schedule"].run_every / FASTER, nowfun=steady_now)}
+    for name, entry in app.conf.beat_schedule.items()
 }
-schedule["break-down"] = {"task": "tests.soak.break_down", "schedule": BREAKS_EVERY, "options": {"expires": 10}}
-app.conf.beat_schedule = schedule
+ticks["break-down"] = {"task": "tests.soak.break_down", "schedule": BREAKS_EVERY, "options": {"expires": 10}}
+app.conf.beat_schedule = ticks
