@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from panel.channels.models import Channel
-from panel.channels.signatures import new_secret
 from panel.lib import clock
 from panel.lib.crypto import encrypt
+from panel.lib.signatures import new_secret
 
 # The old secret signs beside the new one, so that the receiver has time to change it.
 OVERLAP = timedelta(hours=24)

@@ -8,9 +8,9 @@ from datetime import timedelta
 from panel.channels.calls import post_json, words_of
 from panel.channels.models import Channel, Delivery
 from panel.channels.results import Result, Sent
-from panel.channels.signatures import sign
 from panel.lib import clock
 from panel.lib.crypto import Undecryptable, decrypt
+from panel.lib.signatures import sign
 
 _BUSY = {429: timedelta(minutes=5), 502: timedelta(minutes=1), 504: timedelta(minutes=1)}
 _GONE = 410

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from panel.channels.models import Channel
-from panel.channels.signatures import new_secret
+from panel.lib.signatures import new_secret
 from panel.lib.crypto import encrypt
 from tests.panel.channels.servers import MailServer, Receiver, Telegram, running
 

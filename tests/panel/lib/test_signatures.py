@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
+from pathlib import Path
 
 import pytest
 
-from panel.channels.signatures import key_of, new_secret, sign
+from panel.lib.signatures import BadSignature, key_of, new_secret, sign, verify
 
 VECTORS = [
     (
@@ -42,3 +44,29 @@ def test_sign_when_secrets_overlap_then_both_sign():
 def test_key_when_of_a_wrong_length_then_refused(secret):
     with pytest.raises(ValueError, match=r".+"):
         key_of(secret)
+
+
+CALLS = json.loads((Path(__file__).parent / "vectors" / "standard_webhooks.json").read_text())["vectors"]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call["name"])
+def test_verify_when_of_a_vector_then_as_it_says(call):
+    body = base64.b64decode(call["body_b64"])
+
+    def check():
+        return verify(secrets=call["secrets"], headers=call["headers"], body=body, now=call["now"])
+
+    if call["valid"]:
+        assert check() == call["headers"]["webhook-id"]
+    else:
+        with pytest.raises(BadSignature):
+            check()
+
+
+@pytest.mark.parametrize(
+    "signature", ["", "v1", "v1,", "v1,\udcff", ",,,", "v1,ä", "v1a,x v2,y", " ".join(["v1,x"] * 5_000)]
+)
+def test_verify_when_the_signature_is_garbage_then_refused_and_nothing_else_raised(signature):
+    headers = {"webhook-id": "a", "webhook-timestamp": "1000", "webhook-signature": signature}
+    with pytest.raises(BadSignature):
+        verify(secrets=[new_secret()], headers=headers, body=b"{}", now=1000)
