@@ -10,17 +10,20 @@ Each decision is an update filtered on "pending", so only one of several at once
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.models.deposits import private_storage, receipt_path
 from billing.receipts import Receipt
+from billing.references import new_code
 from billing.wallets import wallet_of
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
@@ -98,6 +101,12 @@ def check_deposit_amount(*, method: PaymentMethod, amount: int) -> None:
         )
 
 
+def waiting_deposits(*, customer_id: int) -> QuerySet[Deposit]:
+    """Return the customer's requests that are waited for: pending, and not expired."""
+    is_open = Q(expires_at=None) | Q(expires_at__gt=clock.now())
+    return Deposit.objects.filter(is_open, customer_id=customer_id, state=Deposit.State.PENDING)
+
+
 # -- the customer --------------------------------------------------------------------------------------
 
 
@@ -157,7 +166,7 @@ def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: st
 def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requested:
     if not method.is_active:
         raise MethodGone(_("This way to pay is not offered any longer. Nothing was sent. Choose another."))
-    if Deposit.objects.filter(customer_id=customer.pk, state=Deposit.State.PENDING).count() >= MAX_WAITING:
+    if waiting_deposits(customer_id=customer.pk).count() >= MAX_WAITING:
         raise TooManyWaiting(
             _(
                 "%(count)s of your requests are waiting, which is the most at once. "
@@ -166,7 +175,8 @@ def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requeste
             % {"count": MAX_WAITING}
         )
     now = clock.now()
-    times = {"created_at": now, "mail_due_at": now, **values}
+    expires_at = now + timedelta(hours=method.hours_open)
+    times = {"created_at": now, "mail_due_at": now, "expires_at": expires_at, "code": new_code(), **values}
     deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **times)
     return Requested(deposit, created=True)
 

@@ -1,6 +1,7 @@
 """Celery tasks. Each calls one service for one round of what is due; running it twice is harmless."""
 
 from billing import mails
+from billing.intake.crediting import credit_due_payments
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 
@@ -10,3 +11,10 @@ def send_deposit_mails() -> None:
     """Send customers the mails about their deposits."""
     mails.send_due_mails()
     record_heartbeat(task="send_deposit_mails")
+
+
+@periodic
+def credit_payments() -> None:
+    """Credit what came in through gateways."""
+    credit_due_payments()
+    record_heartbeat(task="credit_payments")

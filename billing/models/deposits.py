@@ -36,6 +36,18 @@ class PaymentMethod(models.Model):
     bonus_bp = models.IntegerField("bonus", default=0, help_text="Basis points: 500 is 5%.")
     position = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField("offered", default=True)
+    hours_open = models.PositiveIntegerField(
+        "hours open",
+        default=72,
+        db_default=72,
+        help_text="After these a request does not count as waiting. Money that comes later is credited all the same.",
+    )
+    max_payment = models.BigIntegerField(
+        null=True, blank=True, help_text="A larger payment waits for staff. Empty: no limit."
+    )
+    max_day = models.BigIntegerField(
+        null=True, blank=True, help_text="What comes in above it in 24 hours waits for staff. Empty: no limit."
+    )
 
     class Meta:
         ordering = ("position", "pk")
@@ -75,12 +87,16 @@ class Deposit(models.Model):
     credited = models.BigIntegerField(null=True, blank=True)
     bonus = models.BigIntegerField(default=0)
     reference = models.CharField(max_length=200, blank=True)
+    code = models.CharField(
+        max_length=8, null=True, blank=True, unique=True, help_text="What the payer writes with the payment."
+    )
     receipt = models.FileField(storage=private_storage, upload_to=receipt_path, blank=True, max_length=200)
     receipt_name = models.CharField(max_length=200, blank=True, help_text="What the customer called the file.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     note = models.CharField(max_length=300, blank=True, help_text="Why, in words for the customer.")
     request_key = models.CharField(max_length=64, help_text="One deposit per customer and key: a double click.")
     created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Until then it counts as waiting.")
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

@@ -81,6 +81,8 @@ class Cause(StrEnum):
     DEPOSIT = "deposit:{}"
     DEPOSIT_WAITS = "deposit:{}:waits"
     DESTINATION = "payment-method:{}"
+    PAYMENT_CONFLICT = "payment-method:{}:conflict"
+    HELD_PAYMENT = "payment:{}:held"
 
     @property
     def tells_costs(self) -> bool:

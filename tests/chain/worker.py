@@ -34,8 +34,8 @@ from orders.review.decisions import bind_upstream_id, send_again  # noqa: E402
 from panel.accounts.models import ApiKey, User  # noqa: E402
 from panel.api.keys import services  # noqa: E402
 from panel.channels.models import Channel  # noqa: E402
-from panel.lib.signatures import new_secret  # noqa: E402
 from panel.lib.crypto import encrypt  # noqa: E402
+from panel.lib.signatures import new_secret  # noqa: E402
 from tests import make  # noqa: E402
 
 # Columns of an order that `orders` returns.

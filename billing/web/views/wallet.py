@@ -14,7 +14,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from billing.models import Deposit, Entry
+from billing.deposits import waiting_deposits
+from billing.models import Entry
 from billing.wallets import wallet_of
 from billing.web.filters import EntryFilter
 from billing.web.spending import spending_of
@@ -50,7 +51,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         place = {"key": "created_at"}
         entries = name_the_few(entries) if "kind" in chosen else entries
     page = page_of(entries, params=request.GET.dict(), **place)
-    waiting = Deposit.objects.filter(customer_id=request.user.pk, state=Deposit.State.PENDING)
+    waiting = waiting_deposits(customer_id=user_of(request).pk)
     context = {
         "wallet": own,
         "filters": filters,

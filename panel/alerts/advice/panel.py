@@ -207,6 +207,18 @@ ADVICE = {
         "Correct it in the customer's wallet.",
         "admin:billing_deposit_change",
     ),
+    Cause.HELD_PAYMENT: Advice(
+        Topic.DEPOSITS,
+        "Keeps the payment and credits nothing until somebody decides.",
+        "Open it: credit it to the request that it belongs to, or say why it is not credited.",
+        "admin:billing_payment_change",
+    ),
+    Cause.PAYMENT_CONFLICT: Advice(
+        Topic.DEPOSITS,
+        "Keeps both calls. The first one counts, and the second changed nothing.",
+        "Compare them under “Gateway calls”. Mend the sender, or make it a new secret if the second is not its own.",
+        "admin:billing_gatewaycall_changelist",
+    ),
     Cause.DESTINATION: Advice(
         Topic.DEPOSITS,
         "Saved it after showing old and new, and mailed all owners both.",

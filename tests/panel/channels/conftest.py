@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from panel.channels.models import Channel
-from panel.lib.signatures import new_secret
 from panel.lib.crypto import encrypt
+from panel.lib.signatures import new_secret
 from tests.panel.channels.servers import MailServer, Receiver, Telegram, running
 
 

@@ -14,6 +14,7 @@ from panel.task_settings import beat_schedule
 OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "check_settings"}
 # Rounds that never had a command of their own.
 NEW = {
+    "credit_payments",
     "prune",
     "reckon_providers",
     "send_look_mails",

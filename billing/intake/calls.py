@@ -1,0 +1,148 @@
+"""The signed intake: keep each call as it came, and make genuine ones payments.
+
+A call is kept in the transaction that makes its payment, before the answer. Crediting follows in a task, so that a
+sender is answered at once, and a lost answer changes nothing: the repeated call finds the payment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from billing.intake.claims import BadClaim, Claim, read_claim
+from billing.models import PaymentMethod
+from billing.models.intake import GatewayCall, Payment, SigningSecret
+from panel.alerts.causes import Cause
+from panel.alerts.models import Alert
+from panel.alerts.services import raise_alert
+from panel.lib import clock
+from panel.lib.crypto import decrypt
+from panel.lib.signatures import BadSignature, verify
+from panel.lib.task_hints import hint_after_commit
+
+# Bytes of a body that are read and kept. A claim has some hundred.
+MAX_BODY = 64 * 1024
+# Headers that are kept, cut to this length.
+KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature")
+MAX_HEADER = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as it came. `headers` have names in lower case; `size` is that of the body, of which MAX_BODY are read."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    size: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller is told."""
+
+    status: HTTPStatus
+    text: str
+
+
+TOO_LARGE = f"The body is larger than {MAX_BODY // 1024} KB."
+OTHER_BODY = "A call with this webhook-id came before, with another body. Each message has an id of its own."
+OTHER_CLAIM = "This payment_id came before, with another amount, currency or reference. Nothing was changed."
+
+
+def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
+    """Keep the call and do what it says. Return the answer; refused calls are kept as well."""
+    if call.size > MAX_BODY:
+        return _refuse(method, call, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+    try:
+        call_id = verify(
+            secrets=live_secrets(method=method), headers=call.headers, body=call.body, now=clock.now().timestamp()
+        )
+    except BadSignature as error:
+        return _refuse(method, call, HTTPStatus.UNAUTHORIZED, str(error))
+    try:
+        claim = read_claim(call.body)
+    except BadClaim as error:
+        return _refuse(method, call, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), is_genuine=True)
+    try:
+        with transaction.atomic():
+            return _take(method, call, call_id, claim)
+    except IntegrityError:
+        # The same call at the same time. Its rows are committed now.
+        with transaction.atomic():
+            return _take(method, call, call_id, claim)
+
+
+def live_secrets(*, method: PaymentMethod) -> list[str]:
+    """Return the secrets that sign calls of the method now."""
+    ends_later = Q(ends_at=None) | Q(ends_at__gt=clock.now())
+    rows = SigningSecret.objects.filter(ends_later, method=method)
+    return [decrypt(text) for text in rows.values_list("secret_encrypted", flat=True)]
+
+
+def _take(method: PaymentMethod, call: Call, call_id: str, claim: Claim) -> Answer:
+    """Write the call, and its payment if it is new. Raise IntegrityError if the same call came beside this one."""
+    same_call = GatewayCall.objects.filter(method=method, call_id=call_id, is_genuine=True, is_repeat=False).first()
+    known = {"call_id": call_id, "is_genuine": True, "is_repeat": same_call is not None}
+    if same_call is not None and bytes(same_call.body) != call.body:
+        return _contradict(method, call, OTHER_BODY, same_call.payment, known)
+    payment = Payment.objects.filter(method=method, external_id=claim.payment_id).first()
+    if payment is None:
+        payment = Payment.objects.create(
+            method=method,
+            external_id=claim.payment_id,
+            reference=claim.reference or f"#{claim.deposit}",
+            currency=claim.currency,
+            came_in=claim.amount,
+            seen_at=clock.now(),
+            due_at=clock.now(),
+        )
+        _keep(method, call, GatewayCall.Outcome.ACCEPTED, payment=payment, **known)
+        hint_after_commit("billing.tasks.credit_payments")
+        return Answer(HTTPStatus.ACCEPTED, "Thank you. The payment is being credited.")
+    if not _is_same(payment, claim):
+        return _contradict(method, call, OTHER_CLAIM, payment, known)
+    _keep(method, call, GatewayCall.Outcome.REPEATED, payment=payment, **known)
+    return Answer(HTTPStatus.OK, "This payment came before. Nothing was changed.")
+
+
+def _is_same(payment: Payment, claim: Claim) -> bool:
+    reference = claim.reference or f"#{claim.deposit}"
+    return (payment.came_in, payment.currency, payment.reference) == (claim.amount, claim.currency, reference)
+
+
+def _contradict(
+    method: PaymentMethod, call: Call, problem: str, payment: Payment | None, known: Mapping[str, Any]
+) -> Answer:
+    _keep(method, call, GatewayCall.Outcome.CONFLICT, problem=problem, payment=payment, **known)
+    raise_alert(
+        cause=Cause.PAYMENT_CONFLICT,
+        about=method.pk,
+        text=f"{method.name} told two different things about one payment. The first one counts. {problem}",
+        level=Alert.Level.DANGER,
+    )
+    return Answer(HTTPStatus.CONFLICT, problem)
+
+
+def _refuse(method: PaymentMethod, call: Call, status: HTTPStatus, problem: str, *, is_genuine: bool = False) -> Answer:
+    _keep(method, call, GatewayCall.Outcome.REFUSED, problem=problem, is_genuine=is_genuine, is_repeat=is_genuine)
+    return Answer(status, problem)
+
+
+def _keep(method: PaymentMethod, call: Call, outcome: str, **values: Any) -> None:
+    kept = {name: call.headers[name][:MAX_HEADER] for name in KEPT_HEADERS if name in call.headers}
+    GatewayCall.objects.create(
+        method=method,
+        outcome=outcome,
+        headers=kept,
+        body=call.body,
+        size=call.size,
+        address=call.address,
+        received_at=clock.now(),
+        **values,
+    )

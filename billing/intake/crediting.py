@@ -1,0 +1,188 @@
+"""Credit payments: the only code by which money of a gateway reaches a wallet.
+
+    seen → credited    the figure minus what was credited before, with the bonus promised at the request
+         → held        staff decide: whose it is, or whether it counts
+    held → credited, dismissed
+
+In one transaction: lock the payment and its deposit, post under a key that holds the payment and its figure, and move
+both rows. Killed anywhere, either all of it happened or nothing; the payment stays due.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Sum
+
+from billing import ledger
+from billing.deposits import bonus_of
+from billing.models import Deposit, Entry, Payment, PaymentCredit, PaymentMethod
+from billing.references import deposit_of
+from billing.wallets import wallet_of
+from panel.accounts.models import User
+from panel.alerts.causes import Cause
+from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
+from panel.lib.claims import claim_due
+from panel.lib.money import format_money
+from panel.lib.own_account import refuse_own
+from panel.staff.deeds import UNSTATED, Why, record_deed
+from panel.staff.kinds import Kind
+
+# Payments of one round, and how long another worker leaves them alone.
+BATCH = 100
+LEASE = timedelta(minutes=1)
+
+
+class PaymentMoved(Exception):
+    """Somebody else decided the payment meanwhile. Nothing was changed."""
+
+
+def credit_due_payments() -> int:
+    """Credit or hold the payments that are due; return how many were looked at."""
+    done = 0
+    while batch := claim_due(Payment.objects.all(), due="due_at", lease=LEASE, limit=BATCH):
+        for payment in batch:
+            credit_payment(payment_id=payment.pk)
+        done += len(batch)
+    return done
+
+
+def credit_payment(*, payment_id: int) -> Payment:
+    """Credit what came in and is not credited yet, or hold the payment for staff. Repeating it changes nothing."""
+    with transaction.atomic():
+        payment = _lock(payment_id)
+        if payment.state not in (Payment.State.SEEN, Payment.State.CREDITED) or payment.credited == payment.came_in:
+            Payment.objects.filter(pk=payment_id).update(due_at=None)
+            return payment
+        deposit = payment.deposit or deposit_of(reference=payment.reference)
+        if reason := _reason_to_hold(payment, deposit):
+            return _hold(payment, deposit, reason)
+        assert deposit is not None
+        return _credit(payment, deposit, actor=None)
+
+
+def _lock(payment_id: int) -> Payment:
+    """Lock the payment's method, so that the day's limit counts all, and the payment."""
+    method_id = Payment.objects.values_list("method_id", flat=True).get(pk=payment_id)
+    PaymentMethod.objects.select_for_update(no_key=True).get(pk=method_id)
+    return Payment.objects.select_for_update(of=("self",)).select_related("method", "deposit").get(pk=payment_id)
+
+
+def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
+    """Return a value of Payment.Hold, "" if nothing speaks against crediting."""
+    method, hold = payment.method, Payment.Hold
+    if payment.currency != settings.PANEL_CURRENCY:
+        return hold.CURRENCY
+    if deposit is None:
+        return hold.UNKNOWN_REFERENCE
+    if deposit.state == Deposit.State.REFUSED:
+        return hold.REFUSED
+    if deposit.state == Deposit.State.APPROVED and deposit.decided_by_id and not deposit.payments.exists():
+        # Staff saw money come in for it; this is probably the same money.
+        return hold.BY_HAND
+    due = payment.came_in - payment.credited
+    if method.max_payment is not None and payment.came_in > method.max_payment:
+        return hold.OVER_CALL
+    if method.max_day is not None and _credited_today(method) + due > method.max_day:
+        return hold.OVER_DAY
+    return ""
+
+
+def _credited_today(method: PaymentMethod) -> int:
+    since = clock.now() - timedelta(days=1)
+    total = Payment.objects.filter(method=method, credited_at__gte=since).aggregate(total=Sum("credited"))["total"]
+    return total or 0
+
+
+def _hold(payment: Payment, deposit: Deposit | None, reason: str) -> Payment:
+    payment.state, payment.hold, payment.due_at, payment.deposit = Payment.State.HELD, reason, None, deposit
+    payment.save(update_fields=("state", "hold", "due_at", "deposit"))
+    raise_alert(
+        cause=Cause.HELD_PAYMENT,
+        about=payment.pk,
+        text=(
+            f"{_money(payment.came_in)} came in through {payment.method.name} and waits for you: "
+            f"{payment.get_hold_display().lower()}."
+        ),
+    )
+    return payment
+
+
+def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Payment:
+    """Post the difference and move both rows; call it with the payment locked."""
+    deposit = Deposit.objects.select_for_update(of=("self",)).select_related("customer").get(pk=deposit.pk)
+    amount = payment.came_in - payment.credited
+    # Of the whole figure, so that a payment in parts earns what it would earn at once.
+    bonus = bonus_of(payment.came_in, deposit.bonus_bp) - payment.bonus
+    wallet, key, now = wallet_of(customer=deposit.customer), f"payment:{payment.pk}:{payment.came_in}", clock.now()
+    post = partial(ledger.post, wallet_id=wallet.pk, memo=payment.method.name, actor=actor)
+    posted = post(amount=amount, kind=Entry.Kind.DEPOSIT, key=key).entry
+    extra = post(amount=bonus, kind=Entry.Kind.BONUS, key=f"{key}:bonus").entry if bonus else None
+    PaymentCredit.objects.create(payment=payment, entry=posted, bonus_entry=extra)
+    _move_payment(payment, deposit, bonus=bonus, actor=actor)
+    Deposit.objects.filter(pk=deposit.pk).update(
+        state=Deposit.State.APPROVED,
+        credited=(deposit.credited or 0) + amount,
+        bonus=F("bonus") + bonus,
+        decided_at=now,
+        mail_due_at=now,
+        mail_attempts=0,
+    )
+    resolve_alert(cause=Cause.HELD_PAYMENT, about=payment.pk)
+    payment.refresh_from_db()
+    return payment
+
+
+def _move_payment(payment: Payment, deposit: Deposit, *, bonus: int, actor: User | None) -> None:
+    """Say that the whole figure is credited. Raise PaymentMoved if the payment is not as it was read."""
+    moved = Payment.objects.filter(pk=payment.pk, state=payment.state, credited=payment.credited).update(
+        state=Payment.State.CREDITED,
+        hold="",
+        deposit=deposit,
+        credited=payment.came_in,
+        bonus=F("bonus") + bonus,
+        credited_at=clock.now(),
+        due_at=None,
+        decided_by=actor,
+    )
+    if not moved:
+        raise PaymentMoved
+
+
+# -- staff -----------------------------------------------------------------------------------------------
+
+
+def credit_held_payment(*, payment_id: int, deposit: Deposit, actor: User, why: Why = UNSTATED) -> Payment:
+    """Credit a held payment to the customer of `deposit`. Raise PaymentMoved, OwnAccount, AboveLimit, LedgerError."""
+    refuse_own(actor=actor, customer_id=deposit.customer_id)
+    with transaction.atomic():
+        payment = _lock(payment_id)
+        if payment.state != Payment.State.HELD:
+            raise PaymentMoved
+        record_deed(
+            actor=actor,
+            kind=Kind.DEPOSIT,
+            amount=payment.came_in - payment.credited,
+            about=payment,
+            customer_id=deposit.customer_id,
+            why=why,
+        )
+        return _credit(payment, deposit, actor=actor)
+
+
+def dismiss_payment(*, payment_id: int, actor: User, note: str) -> None:
+    """Say that a held payment is not credited, and why. Raise PaymentMoved."""
+    dismissed = Payment.objects.filter(pk=payment_id, state=Payment.State.HELD).update(
+        state=Payment.State.DISMISSED, hold="", note=note[:300], decided_by=actor
+    )
+    if not dismissed:
+        raise PaymentMoved
+    resolve_alert(cause=Cause.HELD_PAYMENT, about=payment_id)
+
+
+def _money(micros: int) -> str:
+    return format_money(micros, settings.PANEL_CURRENCY, exact=True)
