@@ -7,7 +7,8 @@ from django.conf import settings
 from billing import ledger
 from billing.adjusting import adjust_wallet
 from billing.deposits import DecisionRefused, approve_deposit
-from billing.models import Deposit, Wallet
+from billing.intake.crediting import CannotConvert, PaymentMoved, credit_held_payment
+from billing.models import Deposit, Payment, Wallet
 from panel.lib.money import format_money
 from panel.lib.own_account import OwnAccount
 from panel.staff.acts import Act, ActRefused
@@ -17,6 +18,7 @@ from panel.staff.models import SecondLook
 
 ADJUST = "adjust_wallet"
 APPROVE = "approve_deposit"
+CREDIT = "credit_payment"
 
 
 def asked_adjustment(
@@ -47,6 +49,21 @@ def asked_approval(*, deposit: Deposit, credited: int, note: str) -> Asked:
     )
 
 
+def asked_credit(*, payment: Payment, deposit: Deposit) -> Asked:
+    """Return what to ask for if crediting the payment is above the limit. Amounts are micro-units."""
+    return Asked(
+        act=CREDIT,
+        about=payment,
+        text=(
+            f"Credit {_shown(payment.came_in - payment.credited)} that came in through {payment.method.name} "
+            f"to {deposit.customer}, deposit {deposit.pk}"
+        ),
+        params={"deposit": deposit.pk},
+        request_key=f"{CREDIT}:{payment.pk}:{deposit.pk}",
+        customer_id=deposit.customer_id,
+    )
+
+
 def _adjust(look: SecondLook, why: Why) -> str:
     wallet = Wallet.objects.select_related("customer").get(pk=look.object_id)
     try:
@@ -69,8 +86,23 @@ def _approve(look: SecondLook, why: Why) -> str:
     return f"{_shown(added)} was added to the wallet of {decided.customer}."
 
 
+def _credit(look: SecondLook, why: Why) -> str:
+    deposit = Deposit.objects.select_related("customer").get(pk=look.params["deposit"])
+    try:
+        payment = credit_held_payment(payment_id=look.object_id, deposit=deposit, actor=look.asked_by, why=why)
+    except PaymentMoved:
+        raise ActRefused("It was decided meanwhile.") from None
+    except (CannotConvert, OwnAccount, ledger.LedgerError) as error:
+        raise ActRefused(str(error)) from error
+    return f"{_shown(payment.credited + payment.bonus)} was added to the wallet of {deposit.customer}."
+
+
 def _shown(micros: int) -> str:
     return format_money(micros, settings.PANEL_CURRENCY, exact=True)
 
 
-ACTS = (Act(ADJUST, "billing.add_entry", _adjust), Act(APPROVE, "billing.decide_deposit", _approve))
+ACTS = (
+    Act(ADJUST, "billing.add_entry", _adjust),
+    Act(APPROVE, "billing.decide_deposit", _approve),
+    Act(CREDIT, "billing.decide_deposit", _credit),
+)

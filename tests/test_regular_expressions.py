@@ -20,6 +20,7 @@ from django.core.validators import validate_email
 from django.http import QueryDict
 from django.test import RequestFactory
 
+from billing.intake.calls import MAX_BODY as MAX_INTAKE
 from catalog.link_kinds import Expected, guess_target
 from catalog.prices import csv_format
 from catalog.service_types import SPECS, Kind
@@ -83,6 +84,14 @@ REQUEST_KEY = Untrusted("a hidden field of a form", MAX_BODY)
 REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/admin/wallets.py: request_key": REQUEST_KEY,
     "billing/forms.py: request_key": REQUEST_KEY,
+    "billing/intake/claims.py: _AMOUNT": Untrusted("an amount in a signed call", MAX_INTAKE),
+    "billing/intake/claims.py: _CURRENCY": Untrusted("a currency in a signed call", MAX_INTAKE),
+    "billing/intake/claims.py: _ID": Untrusted("an id in a signed call", MAX_INTAKE),
+    "billing/intake/claims.py: _NUMBER": Untrusted("a number in a signed call", MAX_INTAKE),
+    "billing/references.py: _NUMBER": Untrusted("a reference in a signed call", 200),
+    "billing/references.py: _WORD": Untrusted("a reference in a signed call", 200),
+    "panel/lib/signatures.py: _ID": Untrusted("a header", MAX_HEADER),
+    "panel/lib/signatures.py: _SECONDS": Untrusted("a header", MAX_HEADER),
     "billing/web/tables.py: _DEPOSIT_KEY": Trusted("keys of ledger entries, written by the panel"),
     "billing/web/views/deposits.py: [0-9]{1,18}": Untrusted("the method in a form", MAX_BODY),
     "catalog/admin/provider_form.py: [A-Za-z0-9_-]+": Untrusted("a name in a form", MAX_BODY),

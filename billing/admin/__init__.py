@@ -2,6 +2,7 @@
 
 from billing.admin.deposits import DepositAdmin
 from billing.admin.methods import PaymentMethodAdmin
+from billing.admin.payments import GatewayCallAdmin, PaymentAdmin
 from billing.admin.wallets import EntryAdmin, WalletAdmin
 
-__all__ = ("DepositAdmin", "EntryAdmin", "PaymentMethodAdmin", "WalletAdmin")
+__all__ = ("DepositAdmin", "EntryAdmin", "GatewayCallAdmin", "PaymentAdmin", "PaymentMethodAdmin", "WalletAdmin")

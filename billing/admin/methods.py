@@ -11,9 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from billing.admin.signed_calls import signed_calls_page
 from billing.destinations import announce_destination, destination_shifts, fingerprint
 from billing.methods import methods
 from billing.models import PaymentMethod
@@ -48,9 +49,32 @@ class PaymentMethodForm(forms.ModelForm):
         help_text="What customers get on top, from your pocket: 5 makes $105 of $100. 0 for none.",
     )
 
+    max_payment = AmountField(
+        label="Largest payment credited by itself",
+        required=False,
+        help_text="A signed call that brings more waits for you. Empty for no limit.",
+    )
+    max_day = AmountField(
+        label="Most credited by itself in 24 hours",
+        required=False,
+        help_text="What comes in above it waits for you. Empty for no limit.",
+    )
+
     class Meta:
         model = PaymentMethod
-        fields = ("name", "kind", "instructions", "minimum", "maximum", "bonus_bp", "position", "is_active")
+        fields = (
+            "name",
+            "kind",
+            "instructions",
+            "minimum",
+            "maximum",
+            "bonus_bp",
+            "hours_open",
+            "max_payment",
+            "max_day",
+            "position",
+            "is_active",
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,6 +108,7 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
 
     form = PaymentMethodForm
     list_display = ("name", "shown_minimum", "shown_maximum", "shown_bonus", "position", "is_active")
+    actions_detail = ("signed_calls",)
 
     @display(description="From", ordering="minimum")
     def shown_minimum(self, method: PaymentMethod) -> str:
@@ -96,6 +121,19 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     @display(description="Bonus", ordering="bonus_bp")
     def shown_bonus(self, method: PaymentMethod) -> str:
         return percent_text(method.bonus_bp) if method.bonus_bp else "—"
+
+    def has_sign_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.change_paymentmethod")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
+        """Offer the secrets of signed calls to methods that take them."""
+        method = self.get_object(request, str(object_id))
+        is_signed = method is not None and method.kind == "signed"
+        return super().get_actions_detail(request, object_id) if is_signed else []
+
+    @action(description="Address and secrets", icon="key", permissions=["sign"])
+    def signed_calls(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return signed_calls_page(self, request, object_id)
 
     def changeform_view(
         self,

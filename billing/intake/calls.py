@@ -12,11 +12,10 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from billing.intake.claims import BadClaim, Claim, read_claim
-from billing.models import PaymentMethod
-from billing.models.intake import GatewayCall, Payment, SigningSecret
+from billing.intake.secrets import secrets_of
+from billing.models import GatewayCall, Payment, PaymentMethod
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
@@ -61,7 +60,10 @@ def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
         return _refuse(method, call, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
     try:
         call_id = verify(
-            secrets=live_secrets(method=method), headers=call.headers, body=call.body, now=clock.now().timestamp()
+            secrets=[decrypt(row.secret_encrypted) for row in secrets_of(method=method)],
+            headers=call.headers,
+            body=call.body,
+            now=clock.now().timestamp(),
         )
     except BadSignature as error:
         return _refuse(method, call, HTTPStatus.UNAUTHORIZED, str(error))
@@ -76,13 +78,6 @@ def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
         # The same call at the same time. Its rows are committed now.
         with transaction.atomic():
             return _take(method, call, call_id, claim)
-
-
-def live_secrets(*, method: PaymentMethod) -> list[str]:
-    """Return the secrets that sign calls of the method now."""
-    ends_later = Q(ends_at=None) | Q(ends_at__gt=clock.now())
-    rows = SigningSecret.objects.filter(ends_later, method=method)
-    return [decrypt(text) for text in rows.values_list("secret_encrypted", flat=True)]
 
 
 def _take(method: PaymentMethod, call: Call, call_id: str, claim: Claim) -> Answer:

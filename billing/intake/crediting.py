@@ -41,6 +41,10 @@ class PaymentMoved(Exception):
     """Somebody else decided the payment meanwhile. Nothing was changed."""
 
 
+class CannotConvert(Exception):
+    """The payment is in another currency than the panel. The message is for staff."""
+
+
 def credit_due_payments() -> int:
     """Credit or hold the payments that are due; return how many were looked at."""
     done = 0
@@ -118,7 +122,9 @@ def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Paymen
     amount = payment.came_in - payment.credited
     # Of the whole figure, so that a payment in parts earns what it would earn at once.
     bonus = bonus_of(payment.came_in, deposit.bonus_bp) - payment.bonus
-    wallet, key, now = wallet_of(customer=deposit.customer), f"payment:{payment.pk}:{payment.came_in}", clock.now()
+    wallet, now = wallet_of(customer=deposit.customer), clock.now()
+    # With the figure: each step of a growing one is posted once.
+    key = f"deposit:{deposit.pk}:payment:{payment.pk}:{payment.came_in}"
     post = partial(ledger.post, wallet_id=wallet.pk, memo=payment.method.name, actor=actor)
     posted = post(amount=amount, kind=Entry.Kind.DEPOSIT, key=key).entry
     extra = post(amount=bonus, kind=Entry.Kind.BONUS, key=f"{key}:bonus").entry if bonus else None
@@ -157,12 +163,17 @@ def _move_payment(payment: Payment, deposit: Deposit, *, bonus: int, actor: User
 
 
 def credit_held_payment(*, payment_id: int, deposit: Deposit, actor: User, why: Why = UNSTATED) -> Payment:
-    """Credit a held payment to the customer of `deposit`. Raise PaymentMoved, OwnAccount, AboveLimit, LedgerError."""
+    """Credit a held payment to the customer of `deposit`.
+
+    Raise PaymentMoved, CannotConvert, OwnAccount, AboveLimit, LedgerError.
+    """
     refuse_own(actor=actor, customer_id=deposit.customer_id)
     with transaction.atomic():
         payment = _lock(payment_id)
         if payment.state != Payment.State.HELD:
             raise PaymentMoved
+        if payment.currency != settings.PANEL_CURRENCY:
+            raise CannotConvert("It is in another currency. Post what it is worth in the customer's wallet instead.")
         record_deed(
             actor=actor,
             kind=Kind.DEPOSIT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing.models import PaymentMethod, SigningSecret
 from panel.lib import clock
@@ -24,6 +25,12 @@ def add_secret(*, method: PaymentMethod) -> str:
         SigningSecret.objects.filter(method=method, ends_at=None).update(ends_at=ends_at)
         SigningSecret.objects.create(method=method, secret_encrypted=encrypt(secret), created_at=clock.now())
     return secret
+
+
+def secrets_of(*, method: PaymentMethod) -> list[SigningSecret]:
+    """Return the secrets that sign the method's calls now, the newest first."""
+    ends_later = Q(ends_at=None) | Q(ends_at__gt=clock.now())
+    return list(SigningSecret.objects.filter(ends_later, method=method).order_by("-pk"))
 
 
 def end_old_secrets(*, method: PaymentMethod) -> int:

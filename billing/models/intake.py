@@ -22,7 +22,6 @@ class SigningSecret(models.Model):
     secret_encrypted = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
     ends_at = models.DateTimeField(null=True, blank=True, help_text="No call is accepted by it from then on.")
-    used_at = models.DateTimeField(null=True, blank=True, help_text="When it last signed a call, about.")
 
     class Meta:
         ordering = ("pk",)

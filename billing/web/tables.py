@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import Entry
 from panel.lib.tables import AgoColumn, BaseTable, MoneyColumn
 
-_DEPOSIT_KEY = re.compile(r"deposit:([0-9]+)(:bonus)?")
+_DEPOSIT_KEY = re.compile(r"deposit:([0-9]+)(?::[a-z0-9:]+)?")
 
 
 class EntryTable(BaseTable):

@@ -85,7 +85,11 @@ SECTIONS = (
         "Customers' money",
         (
             Right("see_wallets", "See wallets and their entries", ("billing.view_wallet", "billing.view_entry")),
-            Right("see_deposits", "See deposits and their receipts", ("billing.view_deposit",)),
+            Right(
+                "see_deposits",
+                "See deposits and their receipts",
+                ("billing.view_deposit", "billing.view_payment", "billing.view_gatewaycall"),
+            ),
             Right("decide_deposits", "Approve and refuse deposits", ("billing.decide_deposit",), ("see_deposits",)),
             Right("see_looks", "See what waits for a second person", ("staff.view_secondlook",)),
             Right(

@@ -164,7 +164,8 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         """SELECT e.id, e.key FROM billing_entry e
            LEFT JOIN billing_paymentcredit c ON c.entry_id = e.id
            LEFT JOIN billing_paymentcredit b ON b.bonus_entry_id = e.id
-           WHERE e.kind IN ('deposit', 'bonus') AND e.key LIKE 'payment:%' AND c.id IS NULL AND b.id IS NULL""",
+           WHERE e.kind IN ('deposit', 'bonus') AND e.key LIKE 'deposit:%:payment:%'
+                 AND c.id IS NULL AND b.id IS NULL""",
         "entry {}: key {}",
     ),
     (

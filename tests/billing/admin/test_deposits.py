@@ -142,6 +142,7 @@ WAY = {
     "minimum": "10",
     "maximum": "500.50",
     "bonus_bp": "2.5",
+    "hours_open": "72",
     "position": "0",
     "is_active": "on",
 }

@@ -45,6 +45,7 @@ def form_of(**changes: Any) -> dict[str, Any]:
         "minimum": "5",
         "maximum": "1000",
         "bonus_bp": "0",
+        "hours_open": "72",
         "position": "0",
         "is_active": "on",
         **changes,

@@ -11,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from billing.models import GatewayCall, Payment
 from billing.wallets import wallet_of
 from catalog.models import (
     CatalogChange,
@@ -164,6 +165,10 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
     invited = make.invited("invited@example.org")
     raise_alert(cause=Cause.CLOCK_JUMP, text="The clock jumped.")
+    signed = make.payment_method(kind="signed", name="Signed")
+    held = Payment.objects.create(
+        method=signed, external_id="bank-1", currency="USD", came_in=1, state="held", hold="unknown_reference"
+    )
     channels = {kind: channel(kind) for kind in Channel.Kind}
     special = {
         "channels_channel_link_chat": channels[Channel.Kind.TELEGRAM],
@@ -171,6 +176,9 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         "channels.Channel": channels[Channel.Kind.MAIL],
         "channels.Delivery": delivered(channels[Channel.Kind.MAIL]),
         "ops_alert_trust_clock": Alert.objects.get(cause=Cause.CLOCK_JUMP),
+        "billing_paymentmethod_signed_calls": signed,
+        "billing.Payment": held,
+        "billing.GatewayCall": GatewayCall.objects.create(method=signed, outcome="refused", size=0),
         "billing_wallet_of_customer": customer,
         "catalog_pricechange_preview": draft,
         "catalog_provider_confirm_rate": make.provider(

@@ -62,6 +62,8 @@ PAGES = {
     # By a key, without which each answer is an error: tests/panel/api.
     "api_v2": both(ANYBODY),
     "api_v2_slash": both(ANYBODY),
+    # By a signature, without which each answer is an error: tests/billing/intake.
+    "signed_call": both(NOBODY, "billing.PaymentMethod"),
     "metrics": Row(get="ops.view_alert"),
     # -- the customers' pages ----------------------------------------------------------------------------
     "services": read(SIGNED_IN),
@@ -170,6 +172,8 @@ MODELS = {
     "activity.Act": READ,
     "billing.Deposit": READ,
     "billing.Entry": READ,
+    "billing.GatewayCall": READ,
+    "billing.Payment": READ,
     "billing.PaymentMethod": ALL,
     "billing.Wallet": READ,
     "catalog.CatalogChange": READ,
@@ -213,6 +217,9 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "activity_act_export": "activity.view_act",
     "billing_deposit_approve": "billing.decide_deposit",
     "billing_deposit_refuse": "billing.decide_deposit",
+    "billing_payment_credit": "billing.decide_deposit",
+    "billing_payment_dismiss": "billing.decide_deposit",
+    "billing_paymentmethod_signed_calls": "billing.change_paymentmethod",
     "billing_wallet_of_customer": "billing.view_wallet",
     "billing_wallet_move_money": "billing.add_entry",
     "catalog_catalogchange_accept": "catalog.change_catalogchange",
