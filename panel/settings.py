@@ -155,6 +155,7 @@ KEEP_EVENTS_DAYS = env.str("KEEP_EVENTS_DAYS", default=None)
 KEEP_ANSWERS_DAYS = env.str("KEEP_ANSWERS_DAYS", default=None)
 KEEP_IMPORTS_DAYS = env.str("KEEP_IMPORTS_DAYS", default=None)
 KEEP_ALERTS_DAYS = env.str("KEEP_ALERTS_DAYS", default=None)
+KEEP_CALLS_DAYS = env.str("KEEP_CALLS_DAYS", default=None)
 
 # -- apps ------------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class CreditForm(WhyForm):
         data: dict[str, Any] = super().clean() or {}
         number = whole_number(data.get("other") or data.get("proposal") or "")
         deposit = Deposit.objects.select_related("customer").filter(pk=number or 0).first()
-        if deposit is None and not self.errors:
+        if deposit is None:
             self.add_error("other", "There is no request with this number." if number else "Say which request it is.")
         data["deposit"] = deposit
         return data

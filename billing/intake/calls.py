@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from billing.intake.claims import BadClaim, Claim, read_claim
+from billing.intake.arrivals import Arrival, BadArrival, read_arrival
 from billing.intake.secrets import secrets_of
 from billing.models import GatewayCall, Payment, PaymentMethod
 from panel.alerts.causes import Cause
@@ -24,7 +24,7 @@ from panel.lib.crypto import decrypt
 from panel.lib.signatures import BadSignature, verify
 from panel.lib.task_hints import hint_after_commit
 
-# Bytes of a body that are read and kept. A claim has some hundred.
+# Bytes of a body that are read and kept. An arrival has some hundred.
 MAX_BODY = 64 * 1024
 # Headers that are kept, cut to this length.
 KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature")
@@ -51,7 +51,7 @@ class Answer:
 
 TOO_LARGE = f"The body is larger than {MAX_BODY // 1024} KB."
 OTHER_BODY = "A call with this webhook-id came before, with another body. Each message has an id of its own."
-OTHER_CLAIM = "This payment_id came before, with another amount, currency or reference. Nothing was changed."
+OTHER_ARRIVAL = "This payment_id came before, with another amount, currency or reference. Nothing was changed."
 
 
 def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
@@ -68,47 +68,47 @@ def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
     except BadSignature as error:
         return _refuse(method, call, HTTPStatus.UNAUTHORIZED, str(error))
     try:
-        claim = read_claim(call.body)
-    except BadClaim as error:
+        arrival = read_arrival(call.body)
+    except BadArrival as error:
         return _refuse(method, call, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), is_genuine=True)
     try:
         with transaction.atomic():
-            return _take(method, call, call_id, claim)
+            return _take(method, call, call_id, arrival)
     except IntegrityError:
         # The same call at the same time. Its rows are committed now.
         with transaction.atomic():
-            return _take(method, call, call_id, claim)
+            return _take(method, call, call_id, arrival)
 
 
-def _take(method: PaymentMethod, call: Call, call_id: str, claim: Claim) -> Answer:
+def _take(method: PaymentMethod, call: Call, call_id: str, arrival: Arrival) -> Answer:
     """Write the call, and its payment if it is new. Raise IntegrityError if the same call came beside this one."""
     same_call = GatewayCall.objects.filter(method=method, call_id=call_id, is_genuine=True, is_repeat=False).first()
     known = {"call_id": call_id, "is_genuine": True, "is_repeat": same_call is not None}
     if same_call is not None and bytes(same_call.body) != call.body:
         return _contradict(method, call, OTHER_BODY, same_call.payment, known)
-    payment = Payment.objects.filter(method=method, external_id=claim.payment_id).first()
+    payment = Payment.objects.filter(method=method, external_id=arrival.payment_id).first()
     if payment is None:
         payment = Payment.objects.create(
             method=method,
-            external_id=claim.payment_id,
-            reference=claim.reference or f"#{claim.deposit}",
-            currency=claim.currency,
-            came_in=claim.amount,
+            external_id=arrival.payment_id,
+            reference=arrival.reference or f"#{arrival.deposit}",
+            currency=arrival.currency,
+            came_in=arrival.amount,
             seen_at=clock.now(),
             due_at=clock.now(),
         )
         _keep(method, call, GatewayCall.Outcome.ACCEPTED, payment=payment, **known)
         hint_after_commit("billing.tasks.credit_payments")
         return Answer(HTTPStatus.ACCEPTED, "Thank you. The payment is being credited.")
-    if not _is_same(payment, claim):
-        return _contradict(method, call, OTHER_CLAIM, payment, known)
+    if not _is_same(payment, arrival):
+        return _contradict(method, call, OTHER_ARRIVAL, payment, known)
     _keep(method, call, GatewayCall.Outcome.REPEATED, payment=payment, **known)
     return Answer(HTTPStatus.OK, "This payment came before. Nothing was changed.")
 
 
-def _is_same(payment: Payment, claim: Claim) -> bool:
-    reference = claim.reference or f"#{claim.deposit}"
-    return (payment.came_in, payment.currency, payment.reference) == (claim.amount, claim.currency, reference)
+def _is_same(payment: Payment, arrival: Arrival) -> bool:
+    reference = arrival.reference or f"#{arrival.deposit}"
+    return (payment.came_in, payment.currency, payment.reference) == (arrival.amount, arrival.currency, reference)
 
 
 def _contradict(

@@ -6,6 +6,7 @@ from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from billing import references
 from billing.models import Deposit
 from billing.states import DEPOSIT_BADGES
 from panel.lib.templatetags.display import badge
@@ -17,3 +18,6 @@ register = template.Library()
 def deposit_badge(state: str) -> SafeString:
     """Return a deposit's state as colour, icon and word."""
     return badge(DEPOSIT_BADGES.get(state), _(Deposit.State(state).label) if state in Deposit.State.values else state)
+
+
+register.filter("shown_code", references.shown_code)

@@ -16,10 +16,6 @@ from panel.site.registry import (
     DOUBT_DEADLINE_MINUTES,
     EMAIL_VERIFICATION,
     FLOOR_BAND_PERCENT,
-    KEEP_ALERTS_DAYS,
-    KEEP_ANSWERS_DAYS,
-    KEEP_EVENTS_DAYS,
-    KEEP_IMPORTS_DAYS,
     LOST_SERVICES_PERCENT,
     LOW_BALANCE_DAYS,
     LOW_COMPLETION_PERCENT,
@@ -53,6 +49,13 @@ from panel.site.registry import (
     WAVE_ORDERS,
     WAVE_PERCENT,
     WAVE_WAIT_MINUTES,
+)
+from panel.site.retention import (
+    KEEP_ALERTS_DAYS,
+    KEEP_ANSWERS_DAYS,
+    KEEP_CALLS_DAYS,
+    KEEP_EVENTS_DAYS,
+    KEEP_IMPORTS_DAYS,
 )
 from panel.site.sign_in_settings import (
     KEEP_SIGN_INS_DAYS,
@@ -120,7 +123,7 @@ GROUPS = (
     Group(
         "pruning",
         "How long data is kept",
-        (KEEP_EVENTS_DAYS, KEEP_ANSWERS_DAYS, KEEP_IMPORTS_DAYS, KEEP_ALERTS_DAYS, KEEP_SIGN_INS_DAYS),
+        (KEEP_EVENTS_DAYS, KEEP_ANSWERS_DAYS, KEEP_IMPORTS_DAYS, KEEP_ALERTS_DAYS, KEEP_CALLS_DAYS, KEEP_SIGN_INS_DAYS),
     ),
 )
 SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}

@@ -388,33 +388,3 @@ CANCELED_SERVICE_PERCENT = Number(
 OLD_BACKUP_HOURS = Number(
     "OLD_BACKUP_HOURS", "Old backup", default=26, least=1, most=720, unit="hours", help="An older one is an alert."
 )
-KEEP_EVENTS_DAYS = Number(
-    "KEEP_EVENTS_DAYS",
-    "Timelines of ended orders",
-    default=180,
-    least=30,
-    most=3_650,
-    unit="days",
-    help="After that, an order's page shows when it was ordered, sent and ended, its refunds and what people did.",
-)
-KEEP_ANSWERS_DAYS = Number(
-    "KEEP_ANSWERS_DAYS",
-    "Answers that accepted nothing",
-    default=90,
-    least=30,
-    most=3_650,
-    unit="days",
-    help="What providers answered to ended orders word for word, if they did not accept them. The outcome stays.",
-)
-KEEP_IMPORTS_DAYS = Number(
-    "KEEP_IMPORTS_DAYS",
-    "Imports",
-    default=90,
-    least=7,
-    most=3_650,
-    unit="days",
-    help="The last ones of each provider stay, and those that somebody requested.",
-)
-KEEP_ALERTS_DAYS = Number(
-    "KEEP_ALERTS_DAYS", "Resolved alerts", default=180, least=7, most=3_650, unit="days", help="Open alerts stay."
-)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from orders.models import CancelRequest, Order, OrderEvent, OrderPoll, PlacementAttempt, PruningProgress, Refill
 from orders.states import FINAL, AttemptOutcome, CancelState, EventKind, RefillState, Submission
-from panel.site import registry as site
+from panel.site import retention
 
 # Orders in a batch, which is one transaction.
 BATCH = 500
@@ -35,7 +35,7 @@ def prune_events() -> int | None:
 
     Those of people and of money stay, and what the customer reads about cancels and refills.
     """
-    return _prune_batch("events", site.KEEP_EVENTS_DAYS.value, _delete_events)
+    return _prune_batch("events", retention.KEEP_EVENTS_DAYS.value, _delete_events)
 
 
 def prune_answers() -> int | None:
@@ -43,7 +43,7 @@ def prune_answers() -> int | None:
 
     Return how many, or None if no order is left. The attempts stay, with their outcome.
     """
-    return _prune_batch("answers", site.KEEP_ANSWERS_DAYS.value, _empty_answers)
+    return _prune_batch("answers", retention.KEEP_ANSWERS_DAYS.value, _empty_answers)
 
 
 def _delete_events(orders: Sequence[int]) -> int:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from billing.models import GatewayCall
 from catalog.models import SyncRun
 from orders.models import DailySpending
 from panel.accounts.models import AccountMail, SignIn
@@ -17,8 +18,7 @@ from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
 from panel.channels.models import Delivery
 from panel.news.models import NewsItem, NewsMail
-from panel.site import registry as site
-from panel.site import sign_in_settings
+from panel.site import retention, sign_in_settings
 
 BATCH = 500
 # Of past days nobody reads the counter. An answer that comes late still lowers it.
@@ -39,7 +39,7 @@ def prune_imports() -> int | None:
     The last run of each outcome of a provider stays, and so do those that people requested or looked at.
     """
     newest = SyncRun.objects.order_by().values("provider", "outcome").annotate(newest=Max("pk")).values("newest")
-    old = SyncRun.objects.filter(started_at__lt=_before(site.KEEP_IMPORTS_DAYS.value), actor=None)
+    old = SyncRun.objects.filter(started_at__lt=_before(retention.KEEP_IMPORTS_DAYS.value), actor=None)
     ended = old.filter(outcome__in=(SyncRun.Outcome.APPLIED, SyncRun.Outcome.REFUSED, SyncRun.Outcome.FAILED))
     looked_at = Exists(SyncRun.objects.filter(accepts=OuterRef("pk")))
     return _delete_batch(ended.filter(~looked_at).exclude(pk__in=newest))
@@ -50,19 +50,24 @@ def prune_alerts() -> int | None:
 
     Those of what a person did stay.
     """
-    old = Alert.objects.filter(resolved_at__lt=_before(site.KEEP_ALERTS_DAYS.value))
+    old = Alert.objects.filter(resolved_at__lt=_before(retention.KEEP_ALERTS_DAYS.value))
     return _delete_batch(old.exclude(_IS_OF_PEOPLE))
 
 
 def prune_deliveries() -> int | None:
     """Delete a batch of old messages to the owner. Return how many, or None if none is left."""
     ended = Delivery.objects.exclude(state=Delivery.State.WAITING)
-    return _delete_batch(ended.filter(created_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
+    return _delete_batch(ended.filter(created_at__lt=_before(retention.KEEP_ALERTS_DAYS.value)))
+
+
+def prune_calls() -> int | None:
+    """Delete a batch of old calls of gateways. Return how many, or None if none is left. Payments stay."""
+    return _delete_batch(GatewayCall.objects.filter(received_at__lt=_before(retention.KEEP_CALLS_DAYS.value)))
 
 
 def prune_errors() -> int | None:
     """Delete a batch of old reports of errors. Return how many, or None if none is left."""
-    return _delete_batch(ErrorReport.objects.filter(created_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
+    return _delete_batch(ErrorReport.objects.filter(created_at__lt=_before(retention.KEEP_ALERTS_DAYS.value)))
 
 
 def prune_spending() -> int | None:

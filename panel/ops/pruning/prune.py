@@ -14,6 +14,7 @@ import structlog
 from panel.ops.pruning.ended_orders import prune_answers, prune_events
 from panel.ops.pruning.old_rows import (
     prune_alerts,
+    prune_calls,
     prune_deliveries,
     prune_errors,
     prune_imports,
@@ -34,6 +35,7 @@ PAUSE_SECONDS = 0.05
 # Each prunes one batch, and returns how many rows it pruned or None if nothing is left. The quick ones go first.
 STEPS: tuple[Callable[[], int | None], ...] = (
     prune_alerts,
+    prune_calls,
     prune_deliveries,
     prune_errors,
     prune_imports,

@@ -22,8 +22,8 @@ def signed_method(**values: Any) -> tuple[PaymentMethod, str]:
     return method, add_secret(method=method)
 
 
-def claim_of(**fields: Any) -> dict[str, Any]:
-    """Return the fields of a claim of $20.00 in dollars."""
+def arrival_of(**fields: Any) -> dict[str, Any]:
+    """Return the fields of an arrival of $20.00 in dollars."""
     return {"payment_id": f"bank-{next(_ids)}", "amount": "20.00", "currency": "USD", **fields}
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
+from django.utils import timezone
 
 from billing.intake.calls import MAX_BODY
 from billing.intake.crediting import credit_due_payments
@@ -18,8 +20,9 @@ from billing.wallets import balance_of
 from panel.alerts.models import Alert
 from panel.lib.money import MICRO
 from panel.lib.signatures import new_secret
+from panel.ops.pruning.old_rows import prune_calls
 from tests import make
-from tests.billing.intake.calls import claim_of, receive_call, send, signed, signed_method
+from tests.billing.intake.calls import arrival_of, receive_call, send, signed, signed_method
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +40,7 @@ def test_call_when_genuine_then_kept_answered_and_credited_by_the_next_round():
     method, secret = signed_method(bonus_bp=500)
     alice = make.customer()
     deposit = make.pending_deposit(alice, method=method)
-    answer = send(method, secret, claim_of(reference=f"INV {shown_code(deposit.code).lower()} thanks"))
+    answer = send(method, secret, arrival_of(reference=f"INV {shown_code(deposit.code).lower()} thanks"))
     assert answer.status is HTTPStatus.ACCEPTED
     assert balance(alice) == 0
     assert credit_due_payments() == 1
@@ -53,11 +56,11 @@ def test_call_when_genuine_then_kept_answered_and_credited_by_the_next_round():
 def test_call_when_repeated_then_credited_once_and_each_kept(method, times):
     method, secret = method
     alice = make.customer()
-    claim = claim_of(deposit=make.pending_deposit(alice, method=method).pk)
-    call = signed(secret, claim)
+    arrival = arrival_of(deposit=make.pending_deposit(alice, method=method).pk)
+    call = signed(secret, arrival)
     answers = [receive_call(method=method, call=call).status for _ in range(1 + times)]
     credit_due_payments()
-    send(method, secret, claim)  # A month later, under a new id of the message.
+    send(method, secret, arrival)  # A month later, under a new id of the message.
     credit_due_payments()
     assert answers == [HTTPStatus.ACCEPTED, *[HTTPStatus.OK] * times]
     assert balance(alice) == 20
@@ -70,7 +73,7 @@ def test_call_when_a_second_payment_comes_for_a_paid_request_then_new_money(meth
     alice = make.customer()
     deposit = make.pending_deposit(alice, method=method)
     for _ in range(2):
-        send(method, secret, claim_of(deposit=deposit.pk))
+        send(method, secret, arrival_of(deposit=deposit.pk))
         credit_due_payments()
     deposit.refresh_from_db()
     assert (balance(alice), deposit.credited) == (40, 40 * MICRO)
@@ -96,7 +99,7 @@ def test_call_when_not_genuine_then_refused_kept_and_nothing_credited(method, sp
     method, secret = method
     alice = make.customer()
     deposit = make.pending_deposit(alice, method=method)
-    answer = receive_call(method=method, call=spoil(signed(secret, claim_of(deposit=deposit.pk))))
+    answer = receive_call(method=method, call=spoil(signed(secret, arrival_of(deposit=deposit.pk))))
     credit_due_payments()
     assert answer.status == status
     assert balance(alice) == 0
@@ -106,9 +109,9 @@ def test_call_when_not_genuine_then_refused_kept_and_nothing_credited(method, sp
 
 def test_call_when_old_or_by_another_secret_then_refused(method):
     method, secret = method
-    claim = claim_of(deposit=1)
-    assert send(method, secret, claim, at=time.time() - 302).status == HTTPStatus.UNAUTHORIZED
-    assert send(method, new_secret(), claim).status == HTTPStatus.UNAUTHORIZED
+    arrival = arrival_of(deposit=1)
+    assert send(method, secret, arrival, at=time.time() - 302).status == HTTPStatus.UNAUTHORIZED
+    assert send(method, new_secret(), arrival).status == HTTPStatus.UNAUTHORIZED
     assert not Payment.objects.exists()
 
 
@@ -116,11 +119,11 @@ def test_call_when_the_secret_is_replaced_then_both_sign_for_a_day_and_a_leaked_
     method, old = method
     new = add_secret(method=method)
     make.pending_deposit(make.customer(), method=method)
-    assert send(method, old, claim_of(deposit=1)).status == HTTPStatus.ACCEPTED
-    assert send(method, new, claim_of(deposit=1)).status == HTTPStatus.ACCEPTED
+    assert send(method, old, arrival_of(deposit=1)).status == HTTPStatus.ACCEPTED
+    assert send(method, new, arrival_of(deposit=1)).status == HTTPStatus.ACCEPTED
     assert end_old_secrets(method=method) == 1
-    assert send(method, old, claim_of(deposit=1)).status == HTTPStatus.UNAUTHORIZED
-    assert send(method, new, claim_of(deposit=1)).status == HTTPStatus.ACCEPTED
+    assert send(method, old, arrival_of(deposit=1)).status == HTTPStatus.UNAUTHORIZED
+    assert send(method, new, arrival_of(deposit=1)).status == HTTPStatus.ACCEPTED
     assert not SigningSecret.objects.filter(secret_encrypted__contains="whsec").exists()
 
 
@@ -136,9 +139,9 @@ def test_call_when_it_contradicts_an_earlier_one_then_refused_and_told(method, c
     method, secret = method
     alice = make.customer()
     deposit = make.pending_deposit(alice, method=method)
-    claim = claim_of(reference=deposit.code)
-    send(method, secret, claim)
-    answer = send(method, secret, {**claim, **change})
+    arrival = arrival_of(reference=deposit.code)
+    send(method, secret, arrival)
+    answer = send(method, secret, {**arrival, **change})
     credit_due_payments()
     assert answer.status == HTTPStatus.CONFLICT
     assert balance(alice) == 20
@@ -148,8 +151,8 @@ def test_call_when_it_contradicts_an_earlier_one_then_refused_and_told(method, c
 def test_call_when_its_id_comes_with_another_body_then_refused_and_told(method):
     method, secret = method
     make.pending_deposit(make.customer(), method=method)
-    send(method, secret, claim_of(deposit=1), call_id="msg_a")
-    assert send(method, secret, claim_of(deposit=1), call_id="msg_a").status == HTTPStatus.CONFLICT
+    send(method, secret, arrival_of(deposit=1), call_id="msg_a")
+    assert send(method, secret, arrival_of(deposit=1), call_id="msg_a").status == HTTPStatus.CONFLICT
     assert Payment.objects.count() == 1
 
 
@@ -164,7 +167,7 @@ def test_call_when_its_id_comes_with_another_body_then_refused_and_told(method):
         b"[" * 100_000,
         b'{"payment_id": "a", "payment_id": "b", "deposit": 1, "amount": "1", "currency": "USD"}',
         *(
-            json.dumps({**claim_of(deposit=1), **wrong}).encode()
+            json.dumps({**arrival_of(deposit=1), **wrong}).encode()
             for wrong in (
                 {"amount": 20.0},
                 {"amount": "1e3"},
@@ -196,3 +199,15 @@ def test_call_when_genuine_but_senseless_then_kept_with_what_is_wrong(method, bo
     call = GatewayCall.objects.get()
     assert (call.outcome, call.is_genuine, bool(call.problem)) == ("refused", True, True)
     assert not Payment.objects.exists()
+
+
+def test_calls_when_old_then_pruned_and_their_payments_stay(method):
+    method, secret = method
+    make.pending_deposit(make.customer(), method=method)
+    for _ in range(2):
+        send(method, secret, arrival_of(deposit=1))
+    old = GatewayCall.objects.first()
+    GatewayCall.objects.filter(pk=old.pk).update(received_at=timezone.now() - timedelta(days=366))
+    assert prune_calls() == 1
+    assert not GatewayCall.objects.filter(pk=old.pk).exists()
+    assert (GatewayCall.objects.count(), Payment.objects.count()) == (1, 2)

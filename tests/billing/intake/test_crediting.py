@@ -18,7 +18,7 @@ from panel.lib.money import MICRO
 from panel.lib.own_account import OwnAccount
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.billing.intake.calls import claim_of, send, signed_method
+from tests.billing.intake.calls import arrival_of, send, signed_method
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def paid(of, /, *, method, amount="20.00", **fields):
     """Send what a payment for the deposit `of` would, and let it be credited."""
     method, secret = method
     wanted = {} if fields.keys() & {"reference", "deposit"} else {"deposit": of.pk}
-    send(method, secret, claim_of(amount=amount, **wanted, **fields))
+    send(method, secret, arrival_of(amount=amount, **wanted, **fields))
     credit_due_payments()
     return Payment.objects.first()
 

@@ -15,7 +15,7 @@ from billing.models import Payment
 from billing.wallets import balance_of
 from panel.lib.money import MICRO
 from tests import make
-from tests.billing.intake.calls import claim_of, send, signed, signed_method
+from tests.billing.intake.calls import arrival_of, send, signed, signed_method
 from tests.threads import MAX_WAIT_SECONDS, in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ def alice():
 
 def test_calls_when_ten_copies_come_at_once_then_one_payment_credited_once(alice):
     method, secret = signed_method()
-    call = signed(secret, claim_of(deposit=make.pending_deposit(alice, method=method).pk))
+    call = signed(secret, arrival_of(deposit=make.pending_deposit(alice, method=method).pk))
     answers = in_threads(*[lambda: receive_call(method=method, call=call).status] * THREADS)
     assert sorted(answers) == [200] * (THREADS - 1) + [202]
     [payment] = Payment.objects.all()
@@ -41,7 +41,7 @@ def test_calls_when_ten_copies_come_at_once_then_one_payment_credited_once(alice
 @pytest.mark.postgresql
 def test_crediting_when_raced_without_its_guards_then_only_the_key_of_the_ledger_is_left(alice):
     method, secret = signed_method()
-    send(method, secret, claim_of(deposit=make.pending_deposit(alice, method=method).pk))
+    send(method, secret, arrival_of(deposit=make.pending_deposit(alice, method=method).pk))
     [payment] = Payment.objects.all()
     meeting = threading.Barrier(2)
     post, keys = ledger.post, iter(range(100))

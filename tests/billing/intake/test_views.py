@@ -12,7 +12,7 @@ from billing.intake import views
 from billing.intake.calls import MAX_BODY
 from billing.models import GatewayCall, Payment
 from tests import make
-from tests.billing.intake.calls import claim_of, signed, signed_method
+from tests.billing.intake.calls import arrival_of, signed, signed_method
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def post(method, call):
 def test_address_when_called_then_answers_and_keeps_no_more_headers_than_it_needs(method):
     method, secret = method
     make.pending_deposit(make.customer(), method=method)
-    call = signed(secret, claim_of(deposit=1))
+    call = signed(secret, arrival_of(deposit=1))
     call.headers["cookie"] = call.headers["authorization"] = "secret"
     response = post(method, call)
     assert (response.status_code, response.json()["ok"]) == (202, True)
@@ -70,6 +70,6 @@ def test_address_when_called_too_often_then_told_when_to_come_back(method, monke
 def test_address_when_it_answers_then_in_few_statements(method, django_assert_max_num_queries):
     method, secret = method
     make.pending_deposit(make.customer(), method=method)
-    call = signed(secret, claim_of(deposit=1))
+    call = signed(secret, arrival_of(deposit=1))
     with django_assert_max_num_queries(8):
         post(method, call)

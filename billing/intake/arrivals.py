@@ -19,12 +19,12 @@ _AMOUNT = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,18})?")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-class BadClaim(Exception):
+class BadArrival(Exception):
     """The call is genuine, but does not say what came in. The message is for whoever writes the sender."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Arrival:
     """Money that came in, by the sender's word. `amount` is in micro-units of `currency`, rounded down once.
 
     At least one of `reference`, as the payer wrote it, and `deposit`, a number of ours, says whose it is.
@@ -37,49 +37,49 @@ class Claim:
     currency: str
 
 
-def read_claim(body: bytes) -> Claim:
-    """Return what the body of a call says. Raise BadClaim."""
+def read_arrival(body: bytes) -> Arrival:
+    """Return what the body of a call says. Raise BadArrival."""
     fields = _object(body)
     payment_id = fields.get("payment_id")
     if not isinstance(payment_id, str) or not _ID.fullmatch(payment_id):
-        raise BadClaim(f"“payment_id” must be a text of 1 to {MAX_EXTERNAL_ID} visible ASCII characters.")
+        raise BadArrival(f"“payment_id” must be a text of 1 to {MAX_EXTERNAL_ID} visible ASCII characters.")
     reference, deposit = _reference(fields.get("reference")), _deposit(fields.get("deposit"))
     if not reference and deposit is None:
-        raise BadClaim("Give “reference” as the payer wrote it, or “deposit” with its number.")
+        raise BadArrival("Give “reference” as the payer wrote it, or “deposit” with its number.")
     currency = fields.get("currency")
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency.upper()):
-        raise BadClaim("“currency” must be a code such as USD.")
-    return Claim(payment_id, reference, deposit, _amount(fields.get("amount")), currency.upper())
+        raise BadArrival("“currency” must be a code such as USD.")
+    return Arrival(payment_id, reference, deposit, _amount(fields.get("amount")), currency.upper())
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body.decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
-    except BadClaim:
+    except BadArrival:
         raise
     except (ValueError, RecursionError):
-        raise BadClaim("The body must be JSON in UTF-8.") from None
+        raise BadArrival("The body must be JSON in UTF-8.") from None
     if not isinstance(found, dict):
-        raise BadClaim("The body must be a JSON object.")
+        raise BadArrival("The body must be a JSON object.")
     return found
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Readers differ in which of two they take.
     if len({name for name, _ in pairs}) < len(pairs):
-        raise BadClaim("The body names a field twice.")
+        raise BadArrival("The body names a field twice.")
     return dict(pairs)
 
 
 def _refuse_constant(word: str) -> None:
-    raise BadClaim(f"{word} is no amount.")
+    raise BadArrival(f"{word} is no amount.")
 
 
 def _reference(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > MAX_REFERENCE or not value.isprintable():
-        raise BadClaim(f"“reference” must be a text of at most {MAX_REFERENCE} characters.")
+        raise BadArrival(f"“reference” must be a text of at most {MAX_REFERENCE} characters.")
     return value.strip()
 
 
@@ -88,17 +88,17 @@ def _deposit(value: object) -> int | None:
         return None
     text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if not _NUMBER.fullmatch(text):
-        raise BadClaim("“deposit” must be the number of a request to add funds.")
+        raise BadArrival("“deposit” must be the number of a request to add funds.")
     return int(text)
 
 
 def _amount(value: object) -> int:
     if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
-        raise BadClaim("“amount” must be a text such as “20.00”: digits with a point, without sign or exponent.")
+        raise BadArrival("“amount” must be a text such as “20.00”: digits with a point, without sign or exponent.")
     try:
         amount = micros_down(Decimal(value))
     except MoneyError:
         amount = 0
     if not 0 < amount <= MAX_MICROS:
-        raise BadClaim("“amount” is zero or out of range.")
+        raise BadArrival("“amount” is zero or out of range.")
     return amount
