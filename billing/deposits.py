@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from billing import ledger
 from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.models.deposits import private_storage, receipt_path
+from billing.promotions.coupons import CouponRefused, check_coupon, coupon_bonus, give_back_coupon, redeem_coupon
 from billing.receipts import Receipt
 from billing.references import new_code
 from billing.wallets import wallet_of
@@ -29,7 +30,7 @@ from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib import clock
-from panel.lib.money import BASIS, MAX_MICROS, format_money
+from panel.lib.money import MAX_MICROS, format_money
 from panel.lib.own_account import refuse_own
 from panel.staff.deeds import UNSTATED, Why, record_deed
 from panel.staff.kinds import Kind
@@ -84,11 +85,6 @@ class Requested:
     created: bool
 
 
-def bonus_of(amount: int, bonus_bp: int) -> int:
-    """Return the bonus on `amount` in micro-units, rounded down, for `bonus_bp` basis points."""
-    return amount * bonus_bp // BASIS
-
-
 def check_deposit_amount(*, method: PaymentMethod, amount: int) -> None:
     """Raise AmountOutOfRange if the method does not allow the amount (micro-units)."""
     if amount < method.minimum:
@@ -117,11 +113,12 @@ def request_deposit(
     amount: int,
     request_key: str,
     reference: str = "",
+    coupon: str = "",
     receipt: Receipt | None = None,
 ) -> Requested:
     """Record that `customer` pays `amount` by `method`, once per `request_key`. Raise DepositRefused.
 
-    The bonus is fixed here: later changes of the method do not affect it.
+    The bonus and the coupon's are fixed here: later changes of either do not affect them.
     """
     earlier = _earlier(customer, method, amount, request_key)
     if earlier:
@@ -140,6 +137,7 @@ def request_deposit(
                 customer=customer,
                 method=PaymentMethod.objects.get(pk=method.pk),
                 amount=amount,
+                coupon=coupon,
                 reference=reference[:MAX_REFERENCE],
                 receipt=stored,
                 receipt_name=receipt.name if receipt else "",
@@ -163,7 +161,7 @@ def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: st
     return Requested(deposit, created=False)
 
 
-def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requested:
+def _create(*, customer: User, method: PaymentMethod, coupon: str, **values: Any) -> Requested:
     if not method.is_active:
         raise MethodGone(_("This way to pay is not offered any longer. Nothing was sent. Choose another."))
     if waiting_deposits(customer_id=customer.pk).count() >= MAX_WAITING:
@@ -177,7 +175,18 @@ def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requeste
     now = clock.now()
     expires_at = now + timedelta(hours=method.hours_open)
     times = {"created_at": now, "mail_due_at": now, "expires_at": expires_at, "code": new_code(), **values}
-    deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **times)
+    promised = {"bonus_bp": method.bonus_bp, "tiers": method.tiers}
+    try:
+        found = (
+            check_coupon(code=coupon, customer_id=customer.pk, method=method, amount=values["amount"])
+            if coupon
+            else None
+        )
+        deposit = Deposit.objects.create(customer_id=customer.pk, method=method, **promised, **times)
+        if found:
+            redeem_coupon(coupon=found, deposit=deposit)
+    except CouponRefused as refusal:
+        raise DepositRefused(str(refusal), field="coupon") from refusal
     return Requested(deposit, created=True)
 
 
@@ -187,9 +196,19 @@ def cancel_deposit(*, deposit: Deposit) -> None:
     There is no mail, as customers do it themselves. Receipts of canceled requests would fill the disk.
     """
     gone = {"receipt": "", "receipt_name": "", "mail_due_at": None}
-    _decide(deposit.pk, state=Deposit.State.CANCELED, decided_by=deposit.customer_id, **gone)
+    with transaction.atomic():
+        _decide(deposit.pk, state=Deposit.State.CANCELED, decided_by=deposit.customer_id, **gone)
+        give_back_coupon(deposit_id=deposit.pk)
     if deposit.receipt:
         private_storage().delete(deposit.receipt.name or "")
+
+
+def promised_bonus(*, deposit: Deposit, credited: int) -> int:
+    """Return what was promised on `credited` micro-units in all: the method's bonus and the coupon's.
+
+    Call it in the transaction that credits.
+    """
+    return deposit.bonus_terms.bonus_of(credited) + coupon_bonus(deposit=deposit, credited=credited)
 
 
 # -- staff and gateways --------------------------------------------------------------------------------
@@ -209,10 +228,10 @@ def approve_deposit(
     deposit = Deposit.objects.select_related("customer", "method").get(pk=deposit_id)
     refuse_own(actor=actor, customer_id=deposit.customer_id)
     wallet = wallet_of(customer=deposit.customer)
-    bonus = bonus_of(credited, deposit.bonus_bp)
     post = partial(ledger.post, wallet_id=wallet.pk, memo=deposit.method.name, actor=actor)
     try:
         with transaction.atomic():
+            bonus = promised_bonus(deposit=deposit, credited=credited)
             decided = _decide(
                 deposit_id,
                 state=Deposit.State.APPROVED,
@@ -262,7 +281,10 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
 def refuse_deposit(*, deposit_id: int, reason: str, actor: User) -> Deposit:
     """Refuse a deposit, with the reason for the customer. Raise AlreadyDecided, or OwnAccount for the actor's own."""
     refuse_own(actor=actor, customer_id=Deposit.objects.values_list("customer_id", flat=True).get(pk=deposit_id))
-    return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:MAX_NOTE], decided_by=actor.pk)
+    with transaction.atomic():
+        refused = _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:MAX_NOTE], decided_by=actor.pk)
+        give_back_coupon(deposit_id=deposit_id)
+    return refused
 
 
 def _decide(deposit_id: int, *, state: str, decided_by: int | None, **values: Any) -> Deposit:

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.bonus_terms import read_words
 from billing.deposits import DepositRefused, check_deposit_amount
 from billing.models import PaymentMethod
-from panel.lib.digits import whole_number
+from billing.promotions.coupons import MAX_CODE
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
 
 INVISIBLE = {"null_characters_not_allowed": gettext_lazy("This holds an invisible character. Type it again.")}
@@ -40,6 +41,13 @@ class DepositForm(forms.Form):
         label=gettext_lazy("Amount"),
         error_messages={**INVISIBLE, "required": gettext_lazy("Enter the amount that you want to add.")},
     )
+    coupon = forms.CharField(
+        label=gettext_lazy("Coupon"),
+        required=False,
+        max_length=MAX_CODE,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+        error_messages=INVISIBLE,
+    )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, method: PaymentMethod, **kwargs: Any) -> None:
@@ -62,8 +70,8 @@ class DepositForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Require a confirmation if the bonus is smaller than the one shown."""
         data: dict[str, Any] = super().clean() or {}
-        seen = whole_number(self.data.get("seen_bonus", ""))
-        if seen is not None and seen > self.method.bonus_bp:
+        seen, amount = read_words(str(self.data.get("seen_bonus", ""))), data.get("amount")
+        if seen is not None and amount is not None and seen.bp_of(amount) > self.method.bonus_terms.bp_of(amount):
             raise forms.ValidationError(
                 _("The bonus has changed meanwhile. Nothing was sent. Look at it below and send the form again.")
             )

@@ -1,7 +1,7 @@
 """Celery tasks. Each calls one service for one round of what is due; running it twice is harmless."""
 
 from billing import mails
-from billing.intake.crediting import credit_due_payments
+from billing.intake.rounds import run_payments
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 
@@ -15,6 +15,6 @@ def send_deposit_mails() -> None:
 
 @periodic
 def credit_payments() -> None:
-    """Credit what came in through gateways."""
-    credit_due_payments()
+    """Credit what came in through gateways, and free the coupons of expired requests."""
+    run_payments()
     record_heartbeat(task="credit_payments")

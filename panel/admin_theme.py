@@ -130,6 +130,7 @@ UNFOLD: dict[str, object] = {
                         **_item("Deposits", "savings", "billing_deposit_changelist", "billing.view_deposit"),
                         "badge": "panel.ops.dashboard.deposits_badge",
                     },
+                    _item("Coupons", "redeem", "billing_coupon_changelist", "billing.view_coupon"),
                     _item("Payments", "move_to_inbox", "billing_payment_changelist", "billing.view_payment"),
                     _item(
                         "Gateway calls", "call_received", "billing_gatewaycall_changelist", "billing.view_gatewaycall"

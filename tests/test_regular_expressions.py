@@ -88,6 +88,8 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/intake/arrivals.py: _CURRENCY": Untrusted("a currency in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _ID": Untrusted("an id in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _NUMBER": Untrusted("a number in a signed call", MAX_INTAKE),
+    "billing/bonus_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
+    "billing/promotions/coupons.py: _CODE": Untrusted("a field of the owner's form", MAX_BODY),
     "billing/references.py: _NUMBER": Untrusted("a reference in a signed call", 200),
     "billing/references.py: _WORD": Untrusted("a reference in a signed call", 200),
     "panel/lib/signatures.py: _ID": Untrusted("a header", MAX_HEADER),

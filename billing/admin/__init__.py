@@ -1,8 +1,17 @@
 """Billing in the admin: wallets and their entries, deposits, and payment methods."""
 
+from billing.admin.coupons import CouponAdmin
 from billing.admin.deposits import DepositAdmin
 from billing.admin.methods import PaymentMethodAdmin
 from billing.admin.payments import GatewayCallAdmin, PaymentAdmin
 from billing.admin.wallets import EntryAdmin, WalletAdmin
 
-__all__ = ("DepositAdmin", "EntryAdmin", "GatewayCallAdmin", "PaymentAdmin", "PaymentMethodAdmin", "WalletAdmin")
+__all__ = (
+    "CouponAdmin",
+    "DepositAdmin",
+    "EntryAdmin",
+    "GatewayCallAdmin",
+    "PaymentAdmin",
+    "PaymentMethodAdmin",
+    "WalletAdmin",
+)

@@ -19,7 +19,6 @@ from billing.deposits import (
     MAX_NOTE,
     DecisionRefused,
     approve_deposit,
-    bonus_of,
     refuse_deposit,
 )
 from billing.models import Deposit
@@ -69,7 +68,7 @@ class DepositAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "customer", "method", "shown_amount", "shown_state", "reference", "shown_receipt")
     list_filter = ("state", "method")
     search_fields = ("customer__email", "reference", "=id")
-    list_select_related = ("customer", "method")
+    list_select_related = ("customer", "method", "redemption__coupon")
     show_full_result_count = False
     fields = (
         "customer",
@@ -96,10 +95,14 @@ class DepositAdmin(ReadOnlyAdmin):
 
     @display(description="Bonus")
     def shown_bonus(self, deposit: Deposit) -> str:
-        if not deposit.bonus_bp:
+        terms, redemption = deposit.bonus_terms, getattr(deposit, "redemption", None)
+        promised = deposit.bonus or terms.bonus_of(deposit.amount)
+        if redemption and not deposit.bonus:
+            promised += redemption.bonus_of(deposit.amount)
+        if not promised:
             return "—"
-        promised = deposit.bonus or bonus_of(deposit.amount, deposit.bonus_bp)
-        return f"{shown_money(promised)} ({percent_text(deposit.bonus_bp)})"
+        percent = percent_text(terms.bp_of(deposit.amount))
+        return f"{shown_money(promised)} ({percent}{f', coupon {redemption.coupon}' if redemption else ''})"
 
     @display(description="State", ordering="state", label=_STATE_COLORS)
     def shown_state(self, deposit: Deposit) -> tuple[str, str]:
@@ -202,7 +205,8 @@ class DepositAdmin(ReadOnlyAdmin):
 
         payment = f"{shown_money(deposit.amount)} by {deposit.method.name}"
         by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
-        bonus = f" {self.shown_bonus(deposit)} bonus was promised." if deposit.bonus_bp else ""
+        promised = self.shown_bonus(deposit)
+        bonus = f" {promised} bonus was promised." if promised != "—" else ""
         return confirm_and_act(
             request=request,
             model_admin=self,

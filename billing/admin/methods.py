@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from billing.admin.signed_calls import signed_calls_page
+from billing.bonus_terms import check_tiers
 from billing.destinations import announce_destination, destination_shifts, fingerprint
 from billing.methods import methods
 from billing.models import PaymentMethod
@@ -24,7 +25,7 @@ from panel.lib.admin.base import AsksAgain, ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField, PercentField
 from panel.lib.admin.kept_forms import KEPT, KeptTooOld, keep_form, open_kept
 from panel.lib.formats import percent_text
-from panel.lib.money import BASIS, MoneyError
+from panel.lib.money import BASIS, MoneyError, format_plain
 
 
 class BonusField(PercentField):
@@ -39,6 +40,35 @@ class BonusField(PercentField):
         return basis_points
 
 
+class TiersField(forms.CharField):
+    """Lines such as "100: 3": from $100 on, 3 percent. Pairs of micro-units and basis points."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "100: 3"})
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return "\n".join(f"{format_plain(least)}: {percent_text(bp).removesuffix('%')}" for least, bp in value)
+
+    def clean(self, value: Any) -> list[tuple[int, int]] | None:
+        tiers = [self._pair(line) for line in str(super().clean(value)).splitlines() if line.strip()]
+        try:
+            check_tiers(tiers)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+        return sorted(tiers) or None
+
+    @staticmethod
+    def _pair(line: str) -> tuple[int, int]:
+        amount, colon, percent = line.partition(":")
+        try:
+            if not colon:
+                raise MoneyError("Write an amount, a colon and a percentage.")
+            return AmountField().read(amount.strip()), BonusField().read(percent.strip().removesuffix("%").strip())
+        except MoneyError as error:
+            raise forms.ValidationError(f"“{line.strip()}”: {error}") from None
+
+
 class PaymentMethodForm(forms.ModelForm):
     kind = forms.ChoiceField(label="How it works", widget=UnfoldAdminSelectWidget)
     minimum = AmountField(help_text="The smallest amount at once.")
@@ -49,6 +79,11 @@ class PaymentMethodForm(forms.ModelForm):
         help_text="What customers get on top, from your pocket: 5 makes $105 of $100. 0 for none.",
     )
 
+    tiers = TiersField(
+        label="Bonus by amount",
+        required=False,
+        help_text="Lines such as “100: 3” and “500: 5”: 3% from 100 on, 5% from 500 on, instead of the bonus above.",
+    )
     max_payment = AmountField(
         label="Largest payment credited by itself",
         required=False,
@@ -69,6 +104,7 @@ class PaymentMethodForm(forms.ModelForm):
             "minimum",
             "maximum",
             "bonus_bp",
+            "tiers",
             "hours_open",
             "max_payment",
             "max_day",
@@ -120,7 +156,10 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
 
     @display(description="Bonus", ordering="bonus_bp")
     def shown_bonus(self, method: PaymentMethod) -> str:
-        return percent_text(method.bonus_bp) if method.bonus_bp else "—"
+        terms = method.bonus_terms
+        if terms.tiers:
+            return f"up to {percent_text(terms.most_bp)}"
+        return percent_text(terms.bonus_bp) if terms.bonus_bp else "—"
 
     def has_sign_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.change_paymentmethod")

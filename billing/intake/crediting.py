@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from billing import ledger
-from billing.deposits import bonus_of
+from billing.deposits import promised_bonus
 from billing.models import Deposit, Entry, Payment, PaymentCredit, PaymentMethod
 from billing.references import deposit_of
 from billing.wallets import wallet_of
@@ -120,8 +120,9 @@ def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Paymen
     """Post the difference and move both rows; call it with the payment locked."""
     deposit = Deposit.objects.select_for_update(of=("self",)).select_related("customer").get(pk=deposit.pk)
     amount = payment.came_in - payment.credited
-    # Of the whole figure, so that a payment in parts earns what it would earn at once.
-    bonus = bonus_of(payment.came_in, deposit.bonus_bp) - payment.bonus
+    # Of all that came in for the request, so that paid in parts it earns what it would earn at once.
+    total = (deposit.credited or 0) + amount
+    bonus = max(0, promised_bonus(deposit=deposit, credited=total) - deposit.bonus)
     wallet, now = wallet_of(customer=deposit.customer), clock.now()
     # With the figure: each step of a growing one is posted once.
     key = f"deposit:{deposit.pk}:payment:{payment.pk}:{payment.came_in}"
@@ -132,7 +133,7 @@ def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Paymen
     _move_payment(payment, deposit, bonus=bonus, actor=actor)
     Deposit.objects.filter(pk=deposit.pk).update(
         state=Deposit.State.APPROVED,
-        credited=(deposit.credited or 0) + amount,
+        credited=total,
         bonus=F("bonus") + bonus,
         decided_at=now,
         mail_due_at=now,

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
+from billing.bonus_terms import BonusTerms
 from panel.lib.money import BASIS, MAX_MICROS
 
 
@@ -34,6 +35,9 @@ class PaymentMethod(models.Model):
     minimum = models.BigIntegerField()
     maximum = models.BigIntegerField()
     bonus_bp = models.IntegerField("bonus", default=0, help_text="Basis points: 500 is 5%.")
+    tiers = models.JSONField(
+        "bonus by amount", null=True, blank=True, help_text="Pairs of least micro-units and basis points."
+    )
     position = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField("offered", default=True)
     hours_open = models.PositiveIntegerField(
@@ -64,6 +68,10 @@ class PaymentMethod(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def bonus_terms(self) -> BonusTerms:
+        return BonusTerms.of(self.bonus_bp, self.tiers)
+
 
 class Deposit(models.Model):
     """A payment that a customer announced. Approval credits it once, with the bonus promised at the request.
@@ -84,6 +92,7 @@ class Deposit(models.Model):
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="deposits")
     amount = models.BigIntegerField()
     bonus_bp = models.IntegerField(default=0, help_text="As it was promised.")
+    tiers = models.JSONField(null=True, blank=True, help_text="As they were promised.")
     credited = models.BigIntegerField(null=True, blank=True)
     bonus = models.BigIntegerField(default=0)
     reference = models.CharField(max_length=200, blank=True)
@@ -133,3 +142,8 @@ class Deposit(models.Model):
 
     def __str__(self) -> str:
         return f"Deposit {self.pk}"
+
+    @property
+    def bonus_terms(self) -> BonusTerms:
+        """Return what bonus was promised."""
+        return BonusTerms.of(self.bonus_bp, self.tiers)

@@ -21,3 +21,9 @@ def deposit_badge(state: str) -> SafeString:
 
 
 register.filter("shown_code", references.shown_code)
+
+
+@register.simple_tag
+def expired_badge() -> SafeString:
+    """Return what a request looks like that is not waited for any longer."""
+    return badge(("neutral", "clock-history"), _("Expired"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.intake.crediting import credit_due_payments
+from billing.intake.rounds import run_payments
 from billing.mails import send_due_mails
 from catalog.provider_accounts import check_providers
 from catalog.shop.changelog import record_shop_changes
@@ -58,9 +58,7 @@ ROUNDS: dict[str, Round] = {
     "check_providers": Round(
         _check_providers, "Ask every active provider for its balance.", "All active providers answered."
     ),
-    "credit_payments": Round(
-        credit_due_payments, "Credit what came in through gateways.", "{count} payments were looked at."
-    ),
+    "credit_payments": Round(run_payments, "Credit what came in through gateways.", "{count} payments were looked at."),
     "count_figures": Round(
         count_figures, "Count the orders of the last weeks for the lists.", "The figures are counted."
     ),

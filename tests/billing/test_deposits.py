@@ -15,12 +15,12 @@ from django.urls import include, path, reverse
 from django.views.decorators.csrf import csrf_exempt
 
 import billing.methods
+from billing.bonus_terms import BonusTerms
 from billing.deposits import (
     MAX_WAITING,
     AlreadyDecided,
     DecisionRefused,
     approve_deposit,
-    bonus_of,
     cancel_deposit,
     confirm_payment,
     refuse_deposit,
@@ -261,7 +261,7 @@ def test_approval_when_the_wallet_cannot_hold_it_then_still_pending(staff, custo
 
 @pytest.mark.parametrize(("amount", "basis_points", "bonus"), [(1, 500, 0), (19, 500, 0), (20, 500, 1), (7, 10_000, 7)])
 def test_bonus_when_fractional_then_rounded_down(amount, basis_points, bonus):
-    assert bonus_of(amount, basis_points) == bonus
+    assert BonusTerms(basis_points).bonus_of(amount) == bonus
 
 
 DECISIONS = {

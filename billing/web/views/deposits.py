@@ -22,16 +22,17 @@ from billing.deposits import (
     AlreadyDecided,
     AlreadyRequested,
     DepositRefused,
-    bonus_of,
     cancel_deposit,
     request_deposit,
 )
 from billing.forms import DepositForm
 from billing.methods import MethodFailed, method_of, offered_methods
-from billing.models import Deposit, PaymentMethod
+from billing.models import Deposit, PaymentMethod, Redemption
+from billing.promotions.coupons import CouponRefused, check_coupon
 from billing.receipts import type_of_stored
 from panel.accounts.sign_in.second_factor import lacks_second_factor
 from panel.accounts.signed_in import user_of
+from panel.lib import clock
 from panel.lib.keyset_pagination import page_of
 
 _SHOWN = 10
@@ -100,7 +101,8 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
     }
     if form:
         # The field already shows what is wrong with the amount.
-        context |= _preview(form.method, "" if "amount" in form.errors else form["amount"].value() or "")
+        amount = "" if "amount" in form.errors else form["amount"].value() or ""
+        context |= _preview(request, form.method, amount, form["coupon"].value() or "")
         _focus_first_error(form)
     response = render(request, "billing/add_funds.html", context)
     if form and (origins := method_of(form.method).origins):
@@ -117,7 +119,8 @@ def add_funds_preview(request: HttpRequest) -> HttpResponse:
     chosen = _find(offered_methods(), request.GET.get("method", ""))
     if chosen is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    return render(request, "billing/_preview.html", _preview(chosen, request.GET.get("amount", "")))
+    amount, code = (request.GET.get(name, "") for name in ("amount", "coupon"))
+    return render(request, "billing/_preview.html", _preview(request, chosen, amount, code))
 
 
 def _focus_first_error(form: DepositForm) -> None:
@@ -126,7 +129,7 @@ def _focus_first_error(form: DepositForm) -> None:
         wrong.field.widget.attrs["autofocus"] = True
 
 
-def _preview(method: PaymentMethod, text: str) -> dict[str, Any]:
+def _preview(request: HttpRequest, method: PaymentMethod, text: str, code: str) -> dict[str, Any]:
     """Return the context of the preview: the sums, or why there are none yet."""
     form = DepositForm({"amount": text}, method=method)
     form.is_valid()
@@ -134,8 +137,23 @@ def _preview(method: PaymentMethod, text: str) -> dict[str, Any]:
     if amount is None:
         why_not = " ".join(str(error) for error in form.errors["amount"]) if text.strip() else ""
         return {"method": method, "amount": None, "why_not": why_not}
-    bonus = bonus_of(amount, method.bonus_bp)
-    return {"method": method, "amount": amount, "bonus": bonus, "sum": amount + bonus, "why_not": ""}
+    bonus, extra, coupon_problem = method.bonus_terms.bonus_of(amount), 0, ""
+    if code.strip():
+        try:
+            coupon = check_coupon(code=code, customer_id=user_of(request).pk, method=method, amount=amount)
+            extra = coupon.bonus_of(amount)
+        except CouponRefused as refusal:
+            coupon_problem = str(refusal)
+    return {
+        "method": method,
+        "amount": amount,
+        "bonus": bonus,
+        "percent": method.bonus_terms.bp_of(amount),
+        "extra": extra,
+        "coupon_problem": coupon_problem,
+        "sum": amount + bonus + extra,
+        "why_not": "",
+    }
 
 
 def _own(request: HttpRequest, pk: int) -> Deposit:
@@ -152,10 +170,15 @@ def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
     deposit = _own(request, pk)
     if getattr(request, "htmx", False) and request.GET.get("state") == deposit.state:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    promised = bonus_of(deposit.amount, deposit.bonus_bp)
+    redemption = Redemption.objects.select_related("coupon").filter(deposit=deposit).first()
+    promised = deposit.bonus_terms.bonus_of(deposit.amount)
+    if redemption:
+        promised += redemption.bonus_of(deposit.amount)
     context = {
         "deposit": deposit,
         "promised": promised,
+        "redemption": redemption,
+        "is_expired": deposit.expires_at is not None and deposit.expires_at <= clock.now(),
         "expected": deposit.amount + promised,
         "sum": (deposit.credited or 0) + deposit.bonus,
         "customer_email": request.user.get_username(),

@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from billing.models import GatewayCall, Payment
+from billing.models import Coupon, GatewayCall, Payment
 from billing.wallets import wallet_of
 from catalog.models import (
     CatalogChange,
@@ -133,6 +133,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         Orphan.objects.create(provider=provider, upstream_id="9009"),
         make.payment_method(),
         make.pending_deposit(customer),
+        Coupon.objects.create(code="WELCOME", bonus_bp=500),
         Alert.objects.get(cause=Cause.NO_PRICE),
         ErrorReport.objects.create(number="7F3C9A2B", group="a", kind="ValueError", place="x", where="x", trace="x"),
         acted(customer, group),

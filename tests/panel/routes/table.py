@@ -170,6 +170,7 @@ MODELS = {
     "accounts.ApiKey": READ,
     "accounts.SignIn": READ,
     "activity.Act": READ,
+    "billing.Coupon": "view change add",
     "billing.Deposit": READ,
     "billing.Entry": READ,
     "billing.GatewayCall": READ,

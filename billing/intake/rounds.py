@@ -1,0 +1,13 @@
+"""One round of what comes in: credit what is due, and free what expired requests keep from others."""
+
+from __future__ import annotations
+
+from billing.intake.crediting import credit_due_payments
+from billing.promotions.coupons import give_back_expired
+
+
+def run_payments() -> int:
+    """Run one round; return how many payments were looked at."""
+    done = credit_due_payments()
+    give_back_expired()
+    return done

@@ -1,0 +1,1 @@
+"""What customers get on top of what they pay, beside the bonus of the payment method: coupons."""
