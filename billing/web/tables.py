@@ -20,8 +20,8 @@ class EntryTable(BaseTable):
     """Entries, each with the balance after it."""
 
     what = tables.Column(accessor="kind", verbose_name=_("What"))
-    amount = MoneyColumn(verbose_name=_("Amount"), signed=True, exact=True)
-    balance_after = MoneyColumn(verbose_name=_("Balance"), exact=True)
+    amount = MoneyColumn(verbose_name=_("Amount"), signed=True)
+    balance_after = MoneyColumn(verbose_name=_("Balance"))
     created_at = AgoColumn(verbose_name=_("When"))
 
     class Meta(BaseTable.Meta):

@@ -42,7 +42,7 @@ from orders.states import EventKind
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.links.keys import link_key
-from panel.lib.money import MAX_MICROS, charge_for, format_money
+from panel.lib.money import MAX_MICROS, charge_for, format_money, format_money_up
 from panel.lib.task_hints import hint_after_commit
 
 
@@ -50,8 +50,9 @@ class PriceChanged(OrderRefused):
     """The charge rose above the one that the customer saw. Amounts are micro-units; `seen` may be 0."""
 
     def __init__(self, *, seen: int, charge: int) -> None:
-        was = format_money(seen, settings.PANEL_CURRENCY)
-        now = format_money(charge, settings.PANEL_CURRENCY)
+        was, now = (format_money_up(amount, settings.PANEL_CURRENCY) for amount in (seen, charge))
+        if was == now:
+            was, now = (format_money(amount, settings.PANEL_CURRENCY, exact=True) for amount in (seen, charge))
         super().__init__(
             _("The charge rose from %(was)s to %(now)s meanwhile. Nothing was charged. Order again to accept it.")
             % {"was": was, "now": now}
@@ -63,7 +64,7 @@ class NotEnoughFunds(OrderRefused):
     """The wallet does not cover the charge. `missing` is in micro-units."""
 
     def __init__(self, *, charge: int, available: int) -> None:
-        missing = format_money(charge - available, settings.PANEL_CURRENCY, exact=True)
+        missing = format_money_up(charge - available, settings.PANEL_CURRENCY)
         super().__init__(
             _("Your balance does not cover this order: %(missing)s is missing. Nothing was charged. Add funds first.")
             % {"missing": missing}

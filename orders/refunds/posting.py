@@ -104,7 +104,7 @@ def _line(refund: Refunded, wallet_id: int, actor: User | None) -> ledger.Line:
 
 
 def _event(refund: Refunded, actor: User | None) -> OrderEvent:
-    shown = format_money(refund.amount, settings.PANEL_CURRENCY, exact=True)
+    shown = format_money(refund.amount, settings.PANEL_CURRENCY)
     return event_of(
         order_id=refund.order.pk,
         kind=EventKind.REFUND,

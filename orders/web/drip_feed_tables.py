@@ -39,7 +39,7 @@ class RunTable(BaseTable):
     run = tables.Column(verbose_name=_("Run"), linkify=("order_detail", [tables.A("pk")]))
     status = StatusColumn(verbose_name=_("Status"))
     progress = DeliveredColumn(verbose_name=_("Delivered"), accessor="pk")
-    charge = MoneyColumn(accessor="net_charge", verbose_name=_("Paid"), exact=True)
+    charge = MoneyColumn(accessor="net_charge", verbose_name=_("Paid"))
     created = AgoColumn(accessor="created_at", verbose_name=_("Began"))
 
     class Meta(BaseTable.Meta):

@@ -15,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from django.utils.translation import gettext as _
 
 MICRO = 1_000_000
+CENT = MICRO // 100
 # Largest amount that any column may hold: a billion units. Constraints enforce it as well.
 MAX_MICROS = 10**15
 
@@ -121,21 +122,37 @@ def format_plain(micros: int) -> str:
 
 
 def format_money(micros: int, currency: str, *, exact: bool = False) -> str:
-    """Return text for people: "$2.35", "−$0.41", "$0.00268", "1,250.00 CHF".
+    """Return text for people: "$2.35", "−$0.41", "$0.0027", "1,250.00 CHF".
 
-    Two decimal places, except where that would hide a small amount: below one unit all significant places are shown.
-    `exact` shows every place that is not zero, and never fewer than two.
+    Rounded to what people read: two decimal places, or four below a cent. Only zero is shown as zero: what is smaller
+    than a ten-thousandth is shown as one. `exact` shows every place that is not zero, and never fewer than two.
     """
-    sign = "−" if micros < 0 else ""
-    whole, fraction = divmod(abs(micros), MICRO)
-    digits = f"{fraction:06d}"
-    if exact or whole == 0:
-        shown = digits.rstrip("0").ljust(2, "0")
-    else:
-        cents = (fraction + 5_000) // 10_000
-        whole, cents = (whole + 1, 0) if cents == 100 else (whole, cents)
-        shown = f"{cents:02d}"
-    number = f"{whole:,}.{shown}"
+    size = abs(micros)
+    if size and not exact:
+        step = _step(size)
+        size = max(step, (size + step // 2) // step * step)
+    return _written(size, currency, is_negative=micros < 0)
+
+
+def format_money_up(micros: int, currency: str) -> str:
+    """Return text for people of what is to be paid or is missing: as `format_money`, but rounded away from zero.
+
+    So nobody pays more than they read, and who adds what is missing has enough.
+    """
+    step = _step(abs(micros))
+    return _written(ceil_div(abs(micros), step) * step, currency, is_negative=micros < 0)
+
+
+def _step(size: int) -> int:
+    """Return the smallest part that is shown of an amount: a cent, or a hundredth of one below a cent."""
+    return CENT if size >= CENT else CENT // 100
+
+
+def _written(size: int, currency: str, *, is_negative: bool) -> str:
+    whole, fraction = divmod(size, MICRO)
+    digits = f"{fraction:06d}".rstrip("0").ljust(2, "0")
+    number = f"{whole:,}.{digits}"
+    sign = "−" if is_negative else ""
     symbol = SYMBOLS.get(currency)
     return f"{sign}{symbol}{number}" if symbol else f"{sign}{number} {currency}"
 

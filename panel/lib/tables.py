@@ -34,19 +34,16 @@ class BaseTable(tables.Table):
 
 
 class MoneyColumn(tables.Column):
-    """An amount in micro-units, right-aligned. `signed` adds the direction, "+$5.00"; `exact` never rounds."""
+    """An amount in micro-units, end-aligned. `signed` adds the direction, "+$5.00"."""
 
     look = "is-number"
 
-    def __init__(self, *args: Any, signed: bool = False, exact: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, signed: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.signed = signed
-        self.exact = exact
 
     def render(self, value: int) -> str:
-        if self.signed:
-            return display.signed_money(value, self.exact)
-        return display.exact_money(value) if self.exact else display.money(value)
+        return display.signed_money(value) if self.signed else display.money(value)
 
 
 class AgoColumn(tables.Column):

@@ -249,7 +249,7 @@ def test_order_page_when_the_order_ended_then_polling_stops(open_live, create_ru
     make.deposit(order.customer, "1")
     move_to_poll(page, 3)
     expect(page.locator(".order-state .status")).to_have_text("Partial")
-    expect(page.locator(".facts")).to_contain_text("$0.3925")
+    expect(page.locator(".facts")).to_contain_text("$0.39")
     expect(page.locator("#balance")).to_contain_text("$98.50")
     expect(page.locator("#news")).to_have_text(f"Order {order.pk}: Partial.")
     expect(page.locator("#cancel-button")).to_have_count(0)

@@ -84,7 +84,7 @@ def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
             "%(count)s orders were canceled. %(amount)s is back in your wallet.",
             result.withdrawn,
         )
-        back = format_money(result.refunded, settings.PANEL_CURRENCY, exact=True)
+        back = format_money(result.refunded, settings.PANEL_CURRENCY)
         parts.append(text % {"count": result.withdrawn, "amount": back})
     if result.asked:
         parts.append(asked % {"count": result.asked})

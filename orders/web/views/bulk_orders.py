@@ -21,7 +21,7 @@ from orders.web.bulk_form import BulkForm
 from orders.web.views.drafts import drop, keep, kept, owner_of
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
-from panel.lib.money import format_money
+from panel.lib.money import format_money, format_money_up
 
 DRAFT = "mass_order_draft"
 
@@ -50,7 +50,7 @@ def mass_order(request: HttpRequest) -> HttpResponse:
             request, form, f"{refusal.message} {_('Nothing was charged. Check the preview and order again.')}"
         )
     except NotEnoughFunds as refusal:
-        missing = format_money(refusal.missing, settings.PANEL_CURRENCY, exact=True)
+        missing = format_money_up(refusal.missing, settings.PANEL_CURRENCY)
         text = _(
             "Your balance does not cover these orders: %(missing)s is missing. Nothing was charged. Add funds first."
         )
@@ -73,7 +73,7 @@ def _page(request: HttpRequest, form: BulkForm, quote: BulkQuote | None = None, 
 
 def _tell(request: HttpRequest, created: CreatedBulk) -> None:
     """Report what was ordered; keep the other lines for the page."""
-    paid = format_money(created.charge, settings.PANEL_CURRENCY, exact=True)
+    paid = format_money(created.charge, settings.PANEL_CURRENCY)
     text = ngettext(
         "%(count)s order was received: %(paid)s.", "%(count)s orders were received: %(paid)s.", created.orders
     ) % {"count": f"{created.orders:,}", "paid": paid}

@@ -66,7 +66,7 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
             add_message_once(request, messages.WARNING, str(error))
             return redirect("drip_detail", drip.pk)
         # The second half of a double click shows the same message as the first.
-    back = format_money(drip.refunded, settings.PANEL_CURRENCY, exact=True)
+    back = format_money(drip.refunded, settings.PANEL_CURRENCY)
     add_message_once(
         request,
         messages.SUCCESS,

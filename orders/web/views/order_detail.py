@@ -106,7 +106,7 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("order_detail", order.pk)
         outcome = CancelOutcome.WITHDRAWN  # The second half of a double click.
     if outcome is CancelOutcome.WITHDRAWN:
-        back = format_money(order.charge, settings.PANEL_CURRENCY, exact=True)
+        back = format_money(order.charge, settings.PANEL_CURRENCY)
         text = _("Order %(number)s was canceled. %(amount)s is back in your wallet.") % {
             "number": order.pk,
             "amount": back,

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from panel.lib import formats
-from panel.lib.money import format_money
+from panel.lib.money import format_money, format_money_up
 
 register = template.Library()
 
@@ -47,6 +47,13 @@ def _micros(value: Any) -> int:
     return int(value + 0)  # the addition also resolves the lazy balance of the context
 
 
+def _amount(shown: str, exact: str, look: str = "money") -> SafeString:
+    """Return an amount; where it was rounded, with the exact one on hover and on a tap (static/js/live.js)."""
+    if shown == exact:
+        return format_html('<bdi class="{}">{}</bdi>', look, shown)
+    return format_html('<bdi class="{}" title="{}">{}</bdi>', look, exact, shown)
+
+
 @register.filter
 def money_text(value: object) -> str:
     """Return plain text of micro-units: "$2.35"."""
@@ -55,35 +62,49 @@ def money_text(value: object) -> str:
 
 @register.filter
 def money(value: object) -> SafeString:
-    """Return micro-units rounded for people, with the exact amount on hover."""
-    if value in MISSING:
-        return format_html('<span class="money">{}</span>', NOTHING)
-    exact = format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
-    return format_html('<span class="money" title="{}">{}</span>', exact, money_text(value))
+    """Return micro-units rounded for people."""
+    return _amount(money_text(value), exact_text(value))
+
+
+@register.filter
+def money_up_text(value: object) -> str:
+    """Return plain text of micro-units that are to be paid or are missing: rounded up to what is shown."""
+    return NOTHING if value in MISSING else format_money_up(_micros(value), settings.PANEL_CURRENCY)
+
+
+@register.filter
+def money_up(value: object) -> SafeString:
+    """Return micro-units that are to be paid or are missing: rounded up to what is shown."""
+    return _amount(money_up_text(value), exact_text(value))
 
 
 @register.filter
 def exact_text(value: object) -> str:
-    """Return exact plain text of micro-units: "$4.875", for prices and for what is about to be paid."""
+    """Return exact plain text of micro-units, "$4.875", for owners and for documents."""
     return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
 
 
 @register.filter
 def exact_money(value: object) -> SafeString:
     """Return micro-units with every decimal place."""
-    return format_html('<span class="money">{}</span>', exact_text(value))
+    return _amount(exact_text(value), exact_text(value))
 
 
 @register.filter
-def signed_money(value: object, exact: bool = False) -> SafeString:
-    """Return a movement of money: "+$5.00" in, "−$0.41" out; `exact` shows every decimal place."""
-    if value in MISSING:
-        return money(None)
-    micros = _micros(value)
+def signed_money(value: object) -> SafeString:
+    """Return a movement of money: "+$5.00" in, "−$0.41" out."""
+    return money(None) if value in MISSING else _signed(_micros(value), money_text(value))
+
+
+@register.filter
+def exact_signed_money(value: object) -> SafeString:
+    """Return a movement of money with every decimal place, for documents."""
+    return money(None) if value in MISSING else _signed(_micros(value), exact_text(value))
+
+
+def _signed(micros: int, shown: str) -> SafeString:
     sign, look = ("+", "money is-in") if micros > 0 else ("", "money")
-    whole = exact_text(micros)
-    shown = whole if exact else money_text(micros)
-    return format_html('<span class="{}" title="{}{}">{}{}</span>', look, sign, whole, sign, shown)
+    return _amount(f"{sign}{shown}", f"{sign}{exact_text(micros)}", look)
 
 
 @register.filter

@@ -1,5 +1,5 @@
 // Polled parts: no polling from a hidden tab, no swap under a pressed pointer, no sign-in page in a list;
-// and keeps "5 min ago" true while the page is open.
+// and keeps "5 min ago" true while the page is open. A tap on a rounded amount shows the exact one.
 (() => {
   "use strict";
 
@@ -57,4 +57,10 @@
   };
 
   setInterval(() => { if (!document.hidden) refreshTimes(); }, MINUTE / 4);
+
+  document.addEventListener("click", ({ target }) => {
+    const amount = target.closest(".money[title]");
+    if (!amount || amount.closest("a, button, label, summary, [role=option]")) return;
+    [amount.textContent, amount.title] = [amount.title, amount.textContent];
+  });
 })();

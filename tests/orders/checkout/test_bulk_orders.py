@@ -473,7 +473,7 @@ def test_page_when_the_price_rose_then_it_shows_the_preview_again(signed_in, ser
 
 def test_page_when_balance_is_short_then_it_shows_missing_amount(signed_in, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 5000")
-    assert 'You need <span class="money">$2.50</span> more' in text_of(page)
+    assert 'You need <bdi class="money">$2.50</bdi> more' in text_of(page)
     with nothing_changes():
         again = signed_in.post(reverse("mass_order"), {**hidden_fields(page), "do": "order"})
     assert "$2.50 is missing" in text_of(again)

@@ -270,7 +270,7 @@ def test_cancel_when_the_provider_stops_then_refund_is_shown(signed_in, customer
     assert "The provider took the request" in page
     poll_now()
     page = page_after(signed_in, page)
-    assert "Partial" in page and "843 of 1,000" in page and "$0.3925" in page
+    assert "Partial" in page and "843 of 1,000" in page and "$0.39" in page
     assert "Cancellation asked for" not in page and "hx-get" not in page
     assert make.wallet(customer).balance == 10_000_000 - 2_500_000 + 392_500
 
@@ -441,7 +441,7 @@ def test_order_page_when_refunded_in_parts_then_each_and_the_sum(
     assert [one.amount for one in refunds] == refunds_of(order) and len(refunds) == 2
     assert sum(one.amount for one in refunds) == fresh(order).refunded == 392_500
     text = text_of(signed_in, order)
-    assert "Not delivered +$0.25" in text and "Not delivered +$0.1425" in text and "Total $0.3925" in text
+    assert "Not delivered +$0.25" in text and "Not delivered +$0.14" in text and "Total $0.39" in text
 
 
 def test_order_page_when_refunded_by_the_charge_then_sums_agree(
@@ -453,7 +453,7 @@ def test_order_page_when_refunded_by_the_charge_then_sums_agree(
     set_and_poll(upstream, order, status="Partial", remains=None, charge="1.668")
     text = text_of(signed_in, order)
     assert "Delivered834" in text and "Not delivered166" in text and "834 of 1,000 delivered" in text
-    assert "Refunded $0.415: 166 of 1,000 not delivered" in text and "Not delivered500" not in text
+    assert "Refunded $0.42: 166 of 1,000 not delivered" in text and "Not delivered500" not in text
 
 
 def test_order_page_when_opened_then_offers_to_order_again(signed_in, accepted):

@@ -32,14 +32,23 @@ def render(source: str, **context: Any) -> str:
     [
         (2_350_000, "$2.35", "$2.35"),
         (2_345_678, "$2.345678", "$2.35"),
-        (2_680, "$0.00268", "$0.00268"),
+        (2_680, "$0.00268", "$0.0027"),
         (-410_000, "−$0.41", "−$0.41"),
         (0, "$0.00", "$0.00"),
     ],
 )
-def test_money_when_shown_then_rounded_and_exact_on_hover(micros: int, exact: str, shown: str) -> None:
-    assert display.money(micros) == f'<span class="money" title="{exact}">{shown}</span>'
+def test_money_when_shown_then_rounded_with_the_exact_amount_where_it_differs(
+    micros: int, exact: str, shown: str
+) -> None:
+    title = f' title="{exact}"' if exact != shown else ""
+    assert display.money(micros) == f'<bdi class="money"{title}>{shown}</bdi>'
     assert display.money_text(micros) == shown
+
+
+def test_money_up_when_it_is_to_be_paid_then_not_less_than_it_is() -> None:
+    assert display.money_up(4_870_001) == '<bdi class="money" title="$4.870001">$4.88</bdi>'
+    assert display.money_up_text(2_610) == "$0.0027"
+    assert render("{{ quote.charge|money_up }}{{ quote.charge|money_up_text }}", quote=None).count("—") == 2
 
 
 def test_money_when_lazy_or_missing_then_still_shown() -> None:
@@ -53,6 +62,7 @@ def test_signed_money_when_in_or_out_then_it_has_its_sign() -> None:
     assert "is-in" in display.signed_money(5_000_000)
     assert ">−$0.41<" in display.signed_money(-410_000)
     assert "is-in" not in display.signed_money(-410_000)
+    assert 'title="+$5.001">+$5.00<' in display.signed_money(5_001_000)
 
 
 def test_number_when_large_then_thousands_are_separated() -> None:

@@ -20,6 +20,7 @@ from panel.lib.money import (
     convert_up,
     exact_micros,
     format_money,
+    format_money_up,
     format_plain,
     micros_down,
     micros_up,
@@ -220,11 +221,17 @@ def test_format_plain_when_written_then_shortest_without_exponent(micros, text):
     ("micros", "text", "exact"),
     [
         (0, "$0.00", "$0.00"),
-        (1, "$0.000001", "$0.000001"),
-        (2_680, "$0.00268", "$0.00268"),
+        (1, "$0.0001", "$0.000001"),
+        (149, "$0.0001", "$0.000149"),
+        (2_680, "$0.0027", "$0.00268"),
+        (-2_680, "−$0.0027", "−$0.00268"),
+        (5_000, "$0.005", "$0.005"),
+        (9_949, "$0.0099", "$0.009949"),
+        (9_950, "$0.01", "$0.00995"),
         (10_000, "$0.01", "$0.01"),
+        (14_999, "$0.01", "$0.014999"),
         (500_000, "$0.50", "$0.50"),
-        (999_999, "$0.999999", "$0.999999"),
+        (999_999, "$1.00", "$0.999999"),
         (1_000_000, "$1.00", "$1.00"),
         (1_004_999, "$1.00", "$1.004999"),
         (1_005_000, "$1.01", "$1.005"),
@@ -237,9 +244,34 @@ def test_format_plain_when_written_then_shortest_without_exponent(micros, text):
         (MAX_MICROS, "$1,000,000,000.00", "$1,000,000,000.00"),
     ],
 )
-def test_format_money_when_small_then_more_than_two_places(micros, text, exact):
+def test_format_money_when_below_a_cent_then_up_to_four_places(micros, text, exact):
     assert format_money(micros, "USD") == text
     assert format_money(micros, "USD", exact=True) == exact
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"),
+    [
+        (0, "$0.00"),
+        (1, "$0.0001"),
+        (2_610, "$0.0027"),
+        (9_901, "$0.01"),
+        (10_001, "$0.02"),
+        (4_875_000, "$4.88"),
+        (4_870_001, "$4.88"),
+        (4_870_000, "$4.87"),
+        (999_990_001, "$1,000.00"),
+        (-2_610, "−$0.0027"),
+    ],
+)
+def test_format_money_up_when_there_is_more_than_shown_then_rounded_up(micros, text):
+    assert format_money_up(micros, "USD") == text
+
+
+@given(st.integers(min_value=0, max_value=MAX_MICROS))
+def test_format_money_up_when_read_back_then_never_below_the_amount(micros):
+    shown = parse_money(format_money_up(micros, "USD").removeprefix("$"))
+    assert 0 <= shown - micros < (10_000 if micros >= 10_000 else 100)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_docs_when_read_by_a_customer_then_their_own_data(signed_in, customer, o
     assert (row["service"], row["rate"]) == (service.pk, "2.2")
     assert docs["types"][0].example.params["service"] == str(service.pk)
     assert docs["types"][0].example.charge == 22_000
-    warning = f"Sent with your key, this orders your service {service.pk}, Followers, for $0.022."
+    warning = f"Sent with your key, this orders your service {service.pk}, Followers, for $0.03."
     assert warning in words_of(page.content.decode())
     assert set(action_of(docs, "status").examples[1].value) == {str(mine.pk), "999999999"}
     assert action_of(docs, "refill_status").examples[0].value == {"status": "Rejected"}
@@ -320,7 +320,7 @@ def test_drip_feed_when_ordered_as_shown_then_answered_as_shown(signed_in, custo
     assert shape(ask(customer, {**status.params, "order": str(order.pk)})) == shape(status.value)
     assert status.value["charge"] == ask(customer, {"action": "status", "order": str(order.pk)})["charge"] == "0.125"
     part = words_of(page.content.decode().split('id="drip-title"')[1].split("</section>")[0])
-    assert f"this orders 5 runs of your service {service.pk}, Followers, for $0.125 in all." in part
+    assert f"this orders 5 runs of your service {service.pk}, Followers, for $0.13 in all." in part
     assert "The order and how far it is are examples." in part
     assert money_of(customer)[0] == 10_000_000 - 125_000
     assert status.value["remains"] == "35"  # 5 of the second run, and 10 of each of three to come.
@@ -330,7 +330,7 @@ def test_order_when_sent_twice_as_shown_then_created_once(signed_in, customer, s
     page = signed_in.get(reverse("api_docs"))
     retry = page.context["retry"]
     assert "--data-urlencode 'request_id=my-order-1001'" in retry.request
-    assert "for $0.025, once, however often it is sent." in words_of(page.content.decode())
+    assert "for $0.03, once, however often it is sent." in words_of(page.content.decode())
     secret = make_key(customer=customer, name="Docs").secret
     answers = [Client().post(reverse("api_v2"), {"key": secret, **retry.params}).json() for _ in range(2)]
     assert answers[0] == answers[1]
