@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from panel.site.business_settings import BUSINESS_ADDRESS, BUSINESS_NAME, BUSINESS_TAX_NUMBER
 from panel.site.kinds import Setting
 from panel.site.registry import (
     API_DUPLICATE_WINDOW,
@@ -77,6 +78,7 @@ class Group:
 GROUPS = (
     Group("brand", "Brand", (PANEL_NAME, PANEL_ACCENT, PANEL_LOGO, PANEL_FAVICON)),
     Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
+    Group("business", "Business details", (BUSINESS_NAME, BUSINESS_ADDRESS, BUSINESS_TAX_NUMBER)),
     Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SIGN_UP, EMAIL_VERIFICATION)),
     Group("staff", "Sign-in of staff", (SECOND_FACTOR_ROLES, STAFF_IDLE_MINUTES, STAFF_SESSION_HOURS)),
     Group(

@@ -138,6 +138,24 @@ class Text(Setting[str]):
         return text
 
 
+class Lines(Text):
+    """A few lines of text. An environment without line breaks writes them as "\\n"."""
+
+    widget = "lines"
+    MAX_LINES = 8
+
+    def parse(self, text: str) -> str:
+        lines = [line.strip() for line in text.strip().replace("\\n", "\n").splitlines()]
+        if len(lines) > self.MAX_LINES:
+            raise ValueError(f"Use at most {self.MAX_LINES} lines.")
+        if not all(line.isprintable() for line in lines):
+            raise ValueError("Use text without control characters.")
+        return super().parse(" ".join(lines)) and "\n".join(lines)
+
+    def shown(self, value: str) -> str:
+        return value.replace("\n", ", ") or "empty"
+
+
 class HeaderText(Text):
     """Text for a header of HTTP, which carries ASCII alone."""
 
