@@ -94,7 +94,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/references.py: _WORD": Untrusted("a reference in a signed call", 200),
     "panel/lib/signatures.py: _ID": Untrusted("a header", MAX_HEADER),
     "panel/lib/signatures.py: _SECONDS": Untrusted("a header", MAX_HEADER),
-    "billing/web/tables.py: _DEPOSIT_KEY": Trusted("keys of ledger entries, written by the panel"),
+    "billing/web/entry_lines.py: _DEPOSIT_KEY": Trusted("keys of ledger entries, written by the panel"),
     "billing/web/views/deposits.py: [0-9]{1,18}": Untrusted("the method in a form", MAX_BODY),
     "catalog/admin/provider_form.py: [A-Za-z0-9_-]+": Untrusted("a name in a form", MAX_BODY),
     "catalog/admin/services/actions.py: services": Untrusted(

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from billing.deposits import waiting_deposits
-from billing.models import Entry
 from billing.wallets import wallet_of
+from billing.web.entry_lines import ENTRY_HEADER, entry_rows
 from billing.web.filters import EntryFilter
+from billing.web.kind_names import KIND_NAMES
 from billing.web.spending import spending_of
 from billing.web.tables import EntryTable
 from panel.accounts.signed_in import user_of
 from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.keyset_pagination import each_row, name_the_few, page_of
-from panel.lib.money import format_plain
 
-_HEADER = ("number", "time", "what", "amount", "balance_after", "order", "drip_feed", "note")
-_CHIPS = {
-    "": _("All"),
-    Entry.Kind.DEPOSIT: _("Deposits"),
-    Entry.Kind.BONUS: _("Bonuses"),
-    Entry.Kind.ORDER: _("Orders"),
-    Entry.Kind.DRIP_FEED: _("Drip-feeds"),
-    Entry.Kind.REFUND: _("Refunds"),
-    Entry.Kind.ADJUSTMENT: _("Adjustments"),
-}
+_CHIPS = {"": _("All"), **KIND_NAMES}
 
 
 @login_required
@@ -85,21 +74,7 @@ def wallet_export(request: HttpRequest) -> HttpResponseBase:
     if not filters.is_valid():
         return redirect(f"{reverse('wallet')}?{request.GET.urlencode()}")
     entries = each_row(filters.narrow(wallet_of(customer=user_of(request)).entries.all()), key="seq", is_unique=True)
-    return csv_response(name="wallet", lines=as_csv(_HEADER, _rows(entries)))
-
-
-def _rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
-    for entry in entries:
-        yield (
-            str(entry.seq),
-            timezone.localtime(entry.created_at).isoformat(timespec="seconds"),
-            entry.get_kind_display(),
-            format_plain(entry.amount),
-            format_plain(entry.balance_after),
-            str(entry.order_ref or ""),
-            str(entry.drip_ref or ""),
-            entry.memo,
-        )
+    return csv_response(name="wallet", lines=as_csv(ENTRY_HEADER, entry_rows(entries)))
 
 
 @login_required

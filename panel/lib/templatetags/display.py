@@ -262,12 +262,24 @@ def nav_link(
     }
 
 
+@register.filter
+def first_to_fill(form: forms.BaseForm) -> str:
+    """Return the name of the first visible field that is wrong or that shows no value; "" if there is none."""
+    for field in form.visible_fields():
+        is_empty = isinstance(field.field.widget, forms.PasswordInput) or not field.value()
+        if field.errors or (is_empty and not isinstance(field.field.widget, forms.CheckboxInput)):
+            return field.name
+    return ""
+
+
 @register.inclusion_tag("forms/field.html")
-def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = True) -> dict[str, object]:
+def form_field(
+    field: BoundField, *, placeholder: bool = True, optional: bool = True, focus: bool = False
+) -> dict[str, object]:
     """Return the context of a field with label, help and errors; the widget refers to both for screen readers.
 
     `placeholder=False` drops the widget's placeholder, for one that only repeats the label. `optional=False` does
-    not mark the field as optional, for forms in which every field is.
+    not mark the field as optional, for forms in which every field is. `focus` puts the cursor into it.
     """
     widget = field.field.widget
     look = next(name for kind, name in WIDGET_CLASSES if isinstance(widget, kind))
@@ -276,11 +288,15 @@ def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = 
     attrs: dict[str, str | bool] = {"class": " ".join(part for part in (look, own, invalid) if part)}
     if not placeholder:
         attrs["placeholder"] = False
+    if focus:
+        attrs["autofocus"] = True
     if widget.attrs.get("autocomplete") == "one-time-code":
         attrs["inputmode"] = "numeric"
     return {
         "field": field,
         "widget": field.as_widget(attrs=attrs),
         "is_check": isinstance(widget, forms.CheckboxInput),
+        "is_password": isinstance(widget, forms.PasswordInput),
+        "is_new_password": field.name == "password1",
         "is_optional": optional and not field.field.required and not isinstance(widget, forms.CheckboxInput),
     }
