@@ -8,11 +8,11 @@ from django.shortcuts import redirect
 from django.urls import include, path, re_path
 
 from catalog.shop.views import home, service_changes, service_favourite, services
+from panel.account_home.views import account, account_close, account_data
 from panel.accounts.address_views import AddressView, confirm_address
 from panel.accounts.invitation_views import invitation, invitation_accept
 from panel.accounts.sign_in.factor_views import ActivateView
 from panel.accounts.sign_in.session_views import sessions
-from panel.accounts.views import account
 from panel.api.docs.views import api_docs, api_try
 from panel.api.endpoint import api_v2
 from panel.api.keys.views import (
@@ -48,6 +48,8 @@ urlpatterns = [
     path("news/seen/", news_seen, name="news_seen"),
     path("news/unsubscribe/<str:token>/", news_unsubscribe, name="news_unsubscribe"),
     path("account/", account, name="account"),
+    path("account/data/", account_data, name="account_data"),
+    path("account/close/", account_close, name="account_close"),
     path("account/news/", news_choices, name="news_choices"),
     path("account/api/", api_keys, name="api_keys"),
     path("account/api/new/", api_key_new, name="api_key_new"),

@@ -115,10 +115,12 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         names = ", ".join(sorted(group.name for group in user.groups.all()))
         return names or ("Staff without a role" if user.is_staff else "—")
 
-    @display(description="State", label={"Active": "success", "Off": "danger", "Invited": "info"})
+    @display(description="State", label={"Active": "success", "Off": "danger", "Invited": "info", "Closed": "danger"})
     def shown_state(self, user: User) -> str:
         if user.is_active:
             return "Active"
+        if user.closed_at:
+            return "Closed"
         until = ends_at(user)
         if until is None:
             return "Off"
@@ -175,8 +177,11 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         return bool(request.user.has_perm(GRANT))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Return True for staff accounts only if the person may grant roles, and for superusers only to superusers."""
-        if not super().has_change_permission(request, obj):
+        """Return True for staff accounts only if the person may grant roles, and for superusers only to superusers.
+
+        A closed account stays as it is.
+        """
+        if not super().has_change_permission(request, obj) or (obj is not None and obj.closed_at):
             return False
         if obj is None or request.user.is_superuser:
             return True

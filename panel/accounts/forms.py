@@ -43,6 +43,11 @@ class _OurLabels:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.label = str(field.label).capitalize().replace("Email", "E-mail")
+        if "password1" in self.fields:
+            # A refusal names the rule. All of them before anything is typed are read by nobody.
+            self.fields["password1"].help_text = _(
+                "At least 10 characters. A few words that only you would put together are strong, and easy to keep."
+            )
 
 
 class LoginForm(_OurLabels, allauth_forms.LoginForm):

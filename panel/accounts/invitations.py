@@ -37,8 +37,8 @@ def ends_at(user: User) -> datetime | None:
 
 
 def can_be_invited(user: User) -> bool:
-    """Return True for an inactive account that never had a password."""
-    return not user.is_active and not user.has_usable_password()
+    """Return True for an inactive account that never had a password, and was not closed by its holder."""
+    return not user.is_active and not user.has_usable_password() and user.closed_at is None
 
 
 def invite(*, user: User) -> None:
@@ -53,7 +53,8 @@ def invite(*, user: User) -> None:
 def renew_invitation(*, user: User) -> bool:
     """Restart the 48 hours with a new link; earlier links stop working. Return False if `user` accepted meanwhile."""
     with transaction.atomic():
-        renewed = User.objects.filter(pk=user.pk, email=user.email, is_active=False, password=user.password)
+        same = User.objects.filter(pk=user.pk, email=user.email, password=user.password)
+        renewed = same.filter(is_active=False, closed_at=None)
         if not renewed.update(invited_at=timezone.now()):
             return False
         _queue_mail(user)

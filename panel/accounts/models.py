@@ -35,12 +35,16 @@ class EmailUserManager(UserManager["User"]):
 class User(AbstractUser):
     """A customer; `is_staff` opens the admin as well.
 
+    A closed account (`closed_at`) says of whom it was no more, see panel/account_home/closing.py.
     An invited person who has not accepted yet has an `invited_at`, is not active, and has no password.
     """
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
     invited_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the customer closed the account for good."
+    )
     session_generation = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="Raised to end all sessions at once."
     )

@@ -17,6 +17,7 @@ of the route.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 # Who may open a page. Any other text is a permission, or several, that staff need.
 ANYBODY = "anybody"
@@ -46,6 +47,9 @@ def read(who: str, of: str = "", **values: dict[str, str]) -> Row:
     """Return the row of a page that answers GET alone."""
     return Row(get=who, of=of, **values)
 
+
+_TODAY = datetime.now(UTC)
+THIS_MONTH = {"year": str(_TODAY.year), "number": str(_TODAY.month)}
 
 PAGES = {
     # -- for everybody ---------------------------------------------------------------------------------
@@ -89,18 +93,26 @@ PAGES = {
     "wallet": read(SIGNED_IN),
     "wallet_export": read(SIGNED_IN),
     "wallet_spending": read(SIGNED_IN),
+    "wallet_statements": read(SIGNED_IN),
+    # Only of who has entries in this month, which the customer has.
+    "wallet_statement": read(OWN, arguments=THIS_MONTH),
+    "wallet_statement_export": read(OWN, arguments=THIS_MONTH),
     "add_funds": both(SIGNED_IN),
     "add_funds_preview": read(SIGNED_IN),
     "deposit_detail": read(OWN, "billing.Deposit"),
     "deposit_cancel": Row(post=OWN, of="billing.Deposit"),
     # Nothing was uploaded: tests/billing/test_receipts.py tells who may see a receipt.
     "deposit_receipt": both(NOBODY, "billing.Deposit"),
+    # Nothing was added: tests/billing/web/test_statements.py tells who may see it.
+    "deposit_slip": both(NOBODY, "billing.Deposit"),
     "news": read(SIGNED_IN),
     "news_seen": Row(post=SIGNED_IN),
     "news_choices": both(SIGNED_IN),
     # By the signed token of a mail, without signing in: tests/panel/news/test_mails.py.
     "news_unsubscribe": both(ANYBODY, arguments={"token": "unknown"}),
     "account": both(SIGNED_IN),
+    "account_data": read(SIGNED_IN),
+    "account_close": both(SIGNED_IN),
     "api_keys": read(SIGNED_IN),
     "api_key_new": both(SIGNED_IN),
     "api_key_edit": both(OWN, "accounts.ApiKey"),
