@@ -18,10 +18,10 @@
       return Math.abs(step) > FOLLOWS;
     };
     const count = Math.min(letters.filter(isNew).length, 2 * new Set(letters).size);
-    const size = [[/[a-z]/, 26], [/[A-Z]/, 26], [/[0-9]/, 10], [/[^a-zA-Z0-9]/, 32]]
+    const size = [[/[a-z]/, 26], [/[A-Z]/, 26], [/[0-9]/, 10], [/ /, 1], [/[^a-zA-Z0-9 ]/, 32]]
       .reduce((sum, [kind, size]) => sum + (kind.test(password) ? size : 0), 0);
     const bits = count * Math.log2(size);
-    return 1 + [45, 60, 80].filter((bound) => bits >= bound).length;
+    return 1 + [50, 70, 95].filter((bound) => bits >= bound).length;
   };
 
   const inputOf = (id) => document.getElementById(id);

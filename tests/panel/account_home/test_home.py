@@ -42,7 +42,7 @@ def test_home_when_in_a_group_then_its_discount_but_not_its_name(signed_in, cust
     group = CustomerGroup.objects.create(name="Slow payers", discount_bp=750)
     GroupMember.objects.create(customer=customer, group=group)
     text = signed_in.get(reverse("account")).content.decode()
-    assert "7.5% off list prices" in text and "Slow payers" not in text
+    assert "7.5% <small>off list prices" in text and "Slow payers" not in text
 
 
 def test_home_when_there_are_more_orders_then_as_many_statements(customer, service):
