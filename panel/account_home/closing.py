@@ -16,7 +16,8 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from billing import ledger
-from billing.models import Deposit, Entry, Wallet
+from billing.deposits import waiting_deposits
+from billing.models import Entry, Wallet
 from billing.wallets import lock_wallet, wallet_of
 from catalog.models import Favourite
 from orders.models import DripFeed, Order
@@ -60,7 +61,7 @@ def standing_of(*, customer: User) -> Standing:
     return Standing(
         has_open_orders=Order.objects.filter(customer=customer, status__in=OPEN).exists(),
         has_drip_feeds=DripFeed.objects.filter(customer=customer, state=DripState.RUNNING).exists(),
-        has_deposits=Deposit.objects.filter(customer=customer, state=Deposit.State.PENDING).exists(),
+        has_deposits=waiting_deposits(customer_id=customer.pk).exists(),
         is_staff=customer.is_staff or customer.is_superuser,
         balance=wallet_of(customer=customer).balance,
     )
