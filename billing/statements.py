@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Case, Count, IntegerField, QuerySet, Sum, Value, When
+from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from billing.models import Entry, Wallet
@@ -20,6 +20,8 @@ from billing.models import Entry, Wallet
 # A statement with more entries shows sums of days.
 MAX_LINES = 500
 CACHED_SECONDS = 24 * 3600
+# All but charges of orders: these outnumber the others together.
+_RARE = tuple(kind for kind in Entry.Kind if kind != Entry.Kind.ORDER)
 _PAID_IN = (Entry.Kind.DEPOSIT, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 
 
@@ -56,7 +58,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """How many entries of a kind there were, and what they add up to; of a day, if it is one day's."""
+    """How many entries of a kind there were, and what they add up to."""
 
     kind: str
     count: int
@@ -83,6 +85,7 @@ class Statement:
     opening: int
     closing: int
     kinds: Sequence[Sums]
+    # Only if it is long.
     days: Sequence[Day]
 
     @property
@@ -124,23 +127,18 @@ def months_of(*, wallet: Wallet) -> list[Month]:
 
 
 def statement_of(*, wallet: Wallet, month: Month) -> Statement:
-    """Return the statement of a month. Its sums are cached: entries never change."""
+    """Return the statement of a month. No statement reads its charges one by one, of which there may be a million."""
     before, opening = _last_before(wallet, month.start)
-    last, closing = _last_before(wallet, month.next.start)
-    last = max(last, before)
-    key = f"statement:{wallet.pk}:{month.first_day}:{before}:{last}"
-    sums: list[tuple[int, str, int, int]] | None = cache.get(key)
-    if sums is None:
-        sums = _sums(entries_between(wallet=wallet, first=before + 1, last=last), month)
-        cache.set(key, sums, CACHED_SECONDS)
+    last, closing = max((before, opening), _last_before(wallet, month.next.start))
+    is_long = last - before > MAX_LINES
     return Statement(
         month=month,
         first=before + 1,
         last=last,
         opening=opening,
-        closing=closing if last > before else opening,
-        kinds=_by_kind(sums),
-        days=_by_day(sums, month, opening),
+        closing=closing,
+        kinds=_by_kind(wallet, before=(before, opening), last=(last, closing)),
+        days=_by_day(wallet, month, before=(before, opening), last=(last, closing)) if is_long else [],
     )
 
 
@@ -150,7 +148,7 @@ def entries_between(*, wallet: Wallet, first: int, last: int) -> QuerySet[Entry]
 
 
 def spent_of(*, wallet: Wallet) -> Spent:
-    """Return what was spent, in three statements, however many orders there are.
+    """Return what was spent, however many orders there are.
 
     What came in is rarer than orders, and all of it that is not in the balance was spent.
     """
@@ -167,40 +165,37 @@ def _last_before(wallet: Wallet, moment: datetime) -> tuple[int, int]:
     return entries.values_list("seq", "balance_after").first() or (0, 0)
 
 
-def _sums(entries: QuerySet[Entry], month: Month) -> list[tuple[int, str, int, int]]:
-    """Return (day of the month, kind, count, amount), by day.
+def _by_kind(wallet: Wallet, *, before: tuple[int, int], last: tuple[int, int]) -> list[Sums]:
+    """Return the sums of each kind that there was, in the order of `Entry.Kind`.
 
-    Days are compared with their bounds, latest first: cutting times off would call Python for each row on SQLite.
+    What is left of all entries without the other kinds are charges of orders.
     """
-    starts = [_midnight(month.first_day + timedelta(days=place)) for place in range(month.last_day.day)]
-    numbered = reversed(list(enumerate(starts, start=1)))
-    day = Case(
-        *(When(created_at__gte=start, then=Value(number)) for number, start in numbered),
-        default=Value(1),
-        output_field=IntegerField(),
-    )
-    rows = entries.order_by().annotate(day=day).values_list("day", "kind")
-    return sorted(rows.annotate(count=Count("pk"), amount=Sum("amount")).values_list("day", "kind", "count", "amount"))
+    rare = entries_between(wallet=wallet, first=before[0] + 1, last=last[0]).filter(kind__in=_RARE)
+    rows = rare.order_by().values_list("kind").annotate(count=Count("pk"), amount=Sum("amount"))
+    found = {kind: Sums(kind, count, amount) for kind, count, amount in rows}
+    charges = last[0] - before[0] - sum(one.count for one in found.values())
+    if charges:
+        amount = last[1] - before[1] - sum(one.amount for one in found.values())
+        found[Entry.Kind.ORDER] = Sums(Entry.Kind.ORDER, charges, amount)
+    return [found[kind] for kind in Entry.Kind.values if kind in found]
 
 
-def _by_kind(sums: Sequence[tuple[int, str, int, int]]) -> list[Sums]:
-    """Return the sums of each kind that there was, in the order of `Entry.Kind`."""
-    found = []
-    for kind in Entry.Kind.values:
-        rows = [(count, amount) for _, one, count, amount in sums if one == kind]
-        if rows:
-            found.append(Sums(kind, sum(count for count, _ in rows), sum(amount for _, amount in rows)))
-    return found
+def _by_day(wallet: Wallet, month: Month, *, before: tuple[int, int], last: tuple[int, int]) -> list[Day]:
+    """Return the days on which something moved, with the balance after each: one statement for each day.
 
-
-def _by_day(sums: Sequence[tuple[int, str, int, int]], month: Month, opening: int) -> list[Day]:
-    """Return the days on which something moved, with the balance after each."""
-    days = []
-    for number in sorted({row[0] for row in sums}):
-        rows = [(count, amount) for day, _, count, amount in sums if day == number]
-        amount = sum(amount for _, amount in rows)
-        opening += amount
-        days.append(Day(month.first_day.replace(day=number), sum(count for count, _ in rows), amount, opening))
+    Days are runs of entries as months are. The sums are cached: entries never change.
+    """
+    key = f"statement:{wallet.pk}:{month.first_day}:{before[0]}:{last[0]}"
+    days: list[Day] | None = cache.get(key)
+    if days is None:
+        days = []
+        for place in range(month.last_day.day):
+            day = month.first_day + timedelta(days=place)
+            end = last if day == month.last_day else _last_before(wallet, _midnight(day + timedelta(days=1)))
+            if end > before:
+                days.append(Day(day, end[0] - before[0], end[1] - before[1], end[1]))
+                before = end
+        cache.set(key, days, CACHED_SECONDS)
     return days
 
 

@@ -53,7 +53,8 @@ def customer_addresses(customer: User) -> dict[str, str]:
     statuses = {f"orders: {status}": f"{listed}?status={status}" for status in ("pending", "in_progress", "completed")}
     return {
         "baseline: an empty view": EMPTY,
-        "account: the frame alone": reverse("account"),
+        "account: the frame alone": reverse("account_change_password"),
+        "account": reverse("account"),
         "order form": reverse("order_new"),
         "order form: find a service": f"{reverse('order_find')}?q=instagram",
         "mass order": reverse("mass_order"),
@@ -84,6 +85,7 @@ def customer_addresses(customer: User) -> dict[str, str]:
         "wallet: deep": f"{wallet}?after={entry}.{entry}",
         "wallet: refunds": f"{wallet}?kind=refund",
         "wallet: two days": f"{wallet}?{days}",
+        "statement": reverse("wallet_statement", args=[some_day.year, some_day.month]),
         "spending": reverse("wallet_spending"),
         "add funds": reverse("add_funds"),
         "API keys": reverse("api_keys"),
