@@ -9,6 +9,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOMAIN = ("catalog", "billing", "orders")
+# Beside pages, what shows and reads days and moments of the reader's own zone; all else asks `panel.lib.panel_days`.
+READERS = {
+    "panel/accounts/time_zones.py",
+    "panel/lib/csv_files.py",
+    "panel/lib/date_fields.py",
+    "panel/lib/formats.py",
+    "panel/lib/panel_days.py",
+    "panel/lib/templatetags/display.py",
+}
 # What opens connections, here and in the libraries that are installed; a name covers what is below it.
 CLIENTS = (
     *("requests", "urllib3", "httpx", "aiohttp", "pycurl", "websockets", "dns", "certifi"),
@@ -81,6 +90,16 @@ def test_columns_when_declared_then_none_is_float_or_decimal():
     for app in (*DOMAIN, "panel"):
         for path in (ROOT / app).rglob("*.py"):
             assert not re.search(r"\b(?:FloatField|DecimalField)\(", path.read_text()), path
+
+
+def test_days_when_not_of_a_page_then_they_are_the_panels():
+    """In a customer's request `timezone.localdate` is the day at the customer's: a limit would end at two midnights."""
+    readers = re.compile(r"\b(?:localdate|localtime|make_aware|get_current_timezone|activate)\(")
+    for app in (*DOMAIN, "panel"):
+        for path in modules(app):
+            place = path.relative_to(ROOT)
+            if not {"web", "admin"} & set(place.parts) and place.as_posix() not in READERS:
+                assert not readers.search(path.read_text()), place
 
 
 def test_modules_when_written_then_short_and_named_by_subject():

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from catalog.imports.diff import UpstreamChange
 from catalog.imports.inbox import MAX_NAMED
@@ -19,6 +18,7 @@ from catalog.models import PastRate, Provider, Service
 from catalog.prices.rules import PricedService
 from panel.lib import clock
 from panel.lib.bulk_sql import insert_rows
+from panel.lib.panel_days import panel_day
 from panel.site import registry as site
 
 WEEK = timedelta(days=7)
@@ -86,7 +86,7 @@ def store_past_rates(*, provider: Provider, changes: Sequence[UpstreamChange], n
     moved = {one.pk: one.old.rate for one in changes if one.old.rate != one.new.rate}
     if not moved:
         return
-    today = timezone.localdate(now)
+    today = panel_day(now)
     mine = PastRate.objects.filter(upstream__provider=provider)
     mine.filter(day__lt=today - WEEK).delete()
     # Of several changes in a day, the first one knows the rate that the day began with.
@@ -96,7 +96,7 @@ def store_past_rates(*, provider: Provider, changes: Sequence[UpstreamChange], n
 
 
 def _rates_a_week_ago(provider: Provider, pks: Collection[int]) -> dict[int, int]:
-    first_day = timezone.localdate() - WEEK
+    first_day = panel_day() - WEEK
     rates = _named(PastRate.objects.filter(upstream__provider=provider, day__gte=first_day), pks)
     found: dict[int, int] = {}
     for pk, rate in rates.order_by("day").values_list("upstream_id", "rate"):

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.models import Provider
@@ -30,6 +29,7 @@ from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.digits import whole_number
 from panel.lib.formats import day_text
 from panel.lib.money import format_money, format_plain
+from panel.lib.panel_days import panel_day
 
 RECORD_PERMISSION = "catalog.change_provider"
 MAX_ENTRIES = 20
@@ -180,7 +180,7 @@ def _period(request: HttpRequest) -> int:
 
 
 def _days(provider: Provider | None, days: int) -> QuerySet[MoneyDay]:
-    since = timezone.localdate() - timedelta(days=days - 1)
+    since = panel_day() - timedelta(days=days - 1)
     found = MoneyDay.objects.filter(day__gte=since).select_related("provider").order_by("-day", "provider__name")
     return found if provider is None else found.filter(provider=provider)
 

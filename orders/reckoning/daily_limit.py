@@ -7,11 +7,10 @@ Amounts are micro-units of the provider's currency.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import F, Sum
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import account_of
@@ -20,6 +19,7 @@ from orders.models import DailySpending, PlacementAttempt, SendingStop
 from orders.reckoning.costs import in_provider_currency
 from orders.states import MAYBE_ACCEPTED, StopReason
 from panel.lib.money import convert_back_up, format_money
+from panel.lib.panel_days import panel_day, panel_moment
 
 
 def take_from_limit(*, provider: Provider, cost: int) -> bool:
@@ -30,7 +30,7 @@ def take_from_limit(*, provider: Provider, cost: int) -> bool:
     """
     if provider.daily_limit is None:
         return True
-    today = timezone.localdate()
+    today = panel_day()
     amount = convert_back_up(cost, provider.exchange_rate)
     row = DailySpending.objects.filter(provider=provider, day=today)
     within = row.filter(sent__lte=provider.daily_limit - amount)
@@ -68,14 +68,12 @@ def give_back_to_limit(*, provider: Provider, cost: int, sent_at: datetime) -> N
     if provider.daily_limit is None:
         return
     amount = convert_back_up(cost, provider.exchange_rate)
-    DailySpending.objects.filter(provider=provider, day=timezone.localdate(sent_at)).update(
-        sent=Greatest(F("sent") - amount, 0)
-    )
+    DailySpending.objects.filter(provider=provider, day=panel_day(sent_at)).update(sent=Greatest(F("sent") - amount, 0))
 
 
 def sent_on(*, provider: Provider, day: date) -> int:
     """Return what the orders cost that were sent to the provider on this day and may have been accepted."""
-    begin = _midnight(day)
+    begin = panel_moment(day)
     sums = (
         PlacementAttempt.objects.filter(
             account=account_of(provider),
@@ -98,7 +96,7 @@ def resume_raised_limits() -> int:
     nothing is counted there.
     """
     DailySpending.objects.filter(provider__daily_limit=None).delete()
-    spending = DailySpending.objects.filter(day=timezone.localdate()).values_list("provider", "stopped_at")
+    spending = DailySpending.objects.filter(day=panel_day()).values_list("provider", "stopped_at")
     stopped_at = dict(spending)
     stops = SendingStop.objects.filter(reason=StopReason.SPENDING, ended_at=None, provider__isnull=False)
     resumed = 0
@@ -110,9 +108,5 @@ def resume_raised_limits() -> int:
     return resumed
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
 def _midnight_after(day: date) -> datetime:
-    return _midnight(day + timedelta(days=1))
+    return panel_moment(day + timedelta(days=1))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import BooleanField, Case, Count, Q, QuerySet, Sum, Value, When
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, account_of
@@ -19,6 +18,7 @@ from orders.models.attempts import ACCEPTED
 from orders.reckoning.costs import in_provider_currency
 from orders.states import MAYBE_ACCEPTED, Submission
 from panel.lib import clock
+from panel.lib.panel_days import panel_day
 from panel.site import registry as site
 
 # Providers may round a balance to cents, and two of them are compared.
@@ -185,7 +185,7 @@ def _band_of_the_day(day: MoneyDay, spending: Spending) -> int:
 def base_day(*, money: ProviderMoney) -> MoneyDay | None:
     """Return the day of the base."""
     return MoneyDay.objects.filter(
-        provider_id=money.pk, currency=money.currency, day=timezone.localdate(money.base_read_at)
+        provider_id=money.pk, currency=money.currency, day=panel_day(money.base_read_at)
     ).first()
 
 

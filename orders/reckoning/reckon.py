@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, account_of
@@ -34,6 +33,7 @@ from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.formats import moment_text
 from panel.lib.money import format_money
+from panel.lib.panel_days import panel_day
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +120,7 @@ def _begin(provider: Provider, account: str, reading: Reading) -> ProviderMoney:
     MoneyEntry.objects.filter(provider=provider, counted_at=None).update(counted_at=reading.read_at)
     MoneyDay.objects.get_or_create(
         provider=provider,
-        day=timezone.localdate(reading.read_at),
+        day=panel_day(reading.read_at),
         currency=provider.currency,
         # Orders that no answer was about yet may have cost less than expected, which the balance has already.
         defaults={"opening": reading.balance, "closing": reading.balance, "carried": spending.unpolled},
@@ -131,9 +131,7 @@ def _begin(provider: Provider, account: str, reading: Reading) -> ProviderMoney:
 
 def _day(money: ProviderMoney, reading: Reading) -> MoneyDay | None:
     """Return the day of the reading, if a reading of that day agreed before."""
-    return MoneyDay.objects.filter(
-        provider=money.pk, day=timezone.localdate(reading.read_at), currency=money.currency
-    ).first()
+    return MoneyDay.objects.filter(provider=money.pk, day=panel_day(reading.read_at), currency=money.currency).first()
 
 
 def _count(money: ProviderMoney, reading: Reading, found: Explanation) -> None:
@@ -141,7 +139,7 @@ def _count(money: ProviderMoney, reading: Reading, found: Explanation) -> None:
     spending = found.spending
     day, _ = MoneyDay.objects.get_or_create(
         provider_id=money.pk,
-        day=timezone.localdate(reading.read_at),
+        day=panel_day(reading.read_at),
         currency=money.currency,
         defaults={
             "opening": money.base_balance,

@@ -13,7 +13,6 @@ from typing import Any, SupportsInt, TypeAlias
 from django.db import IntegrityError, transaction
 from django.db.models import BigIntegerField, Count, F, Func, Model, Q, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
-from django.utils import timezone
 
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
 from catalog.provider_health import BURN_DAYS
@@ -23,6 +22,7 @@ from orders.states import FINAL, Status
 from panel.lib import clock
 from panel.lib.bulk_sql import insert_rows, update_rows
 from panel.lib.money import EXCHANGE_ONE, ceil_div
+from panel.lib.panel_days import panel_day
 
 SALES_DAYS = 30
 # Orders that waited longer before they were sent are not counted as spent: no index covers `accepted_at`.
@@ -86,7 +86,7 @@ def count_changed_figures(*, counted_at: datetime | None) -> None:
     """
     now = clock.now()
     changed = None
-    if counted_at is not None and counted_at <= now and timezone.localdate(counted_at) == timezone.localdate(now):
+    if counted_at is not None and counted_at <= now and panel_day(counted_at) == panel_day(now):
         changed = _changed_services(after=counted_at - OVERLAP, now=now)
     _count_services(changed, now)
     _count_providers(now)

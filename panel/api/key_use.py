@@ -10,10 +10,10 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.db.models import Case, F, Q, Value, When
-from django.utils import timezone
 
 from panel.accounts.models import ApiKey
 from panel.lib import clock
+from panel.lib.panel_days import panel_day
 
 ONE_DAY = timedelta(days=1)
 # Not at each request: a busy key would write its row hundreds of times a second.
@@ -76,7 +76,7 @@ def spend(*, key: ApiKey, charge: int) -> None:
 
     Joins the caller's transaction. A later refund does not lower the sum.
     """
-    today = timezone.localdate()
+    today = panel_day()
     # Another server, or a request that waited for the row, may still have yesterday's date: that must not restart a
     # day.
     latest = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent_on")), default=Value(today))

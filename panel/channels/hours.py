@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 
-from django.utils import timezone
-
 from panel.channels.models import Channel
+from panel.lib.panel_days import panel_moment, panel_time
 
 
 def tell_at(channel: Channel, *, is_urgent: bool, now: datetime) -> datetime | None:
@@ -19,7 +18,7 @@ def tell_at(channel: Channel, *, is_urgent: bool, now: datetime) -> datetime | N
         case Channel.Pace.AT_ONCE:
             return after_quiet(channel, now)
         case Channel.Pace.HOURLY:
-            local = timezone.localtime(now)
+            local = panel_time(now)
             return after_quiet(channel, local.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
         case _:
             return next_time(now, channel.daily_at)  # Chosen by a person: quiet hours do not move it.
@@ -30,13 +29,13 @@ def after_quiet(channel: Channel, moment: datetime) -> datetime:
     begin, end = channel.quiet_from, channel.quiet_until
     if begin is None or end is None or begin == end:
         return moment
-    at = timezone.localtime(moment).time()
+    at = panel_time(moment).time()
     is_quiet = begin <= at < end if begin < end else at >= begin or at < end
     return next_time(moment, end) if is_quiet else moment
 
 
 def next_time(moment: datetime, at: time) -> datetime:
     """Return when the clock next shows `at`, after `moment`."""
-    local = timezone.localtime(moment)
+    local = panel_time(moment)
     day = local.date() if local.time() < at else local.date() + timedelta(days=1)
-    return timezone.make_aware(datetime.combine(day, at))
+    return panel_moment(day, at)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 
 from django.core.signing import BadSignature, Signer
-from django.utils import timezone
 
 from panel.accounts.models import User
+from panel.lib.panel_days import panel_moment, panel_time
 from panel.news.models import NewsChoice, NewsKind
 
 Pace = NewsChoice.Pace
@@ -66,6 +66,6 @@ def unsubscribe(*, token: str) -> None:
 
 def next_digest(now: datetime) -> datetime:
     """Return when the next mails of a day go out."""
-    local = timezone.localtime(now)
+    local = panel_time(now)
     day = local.date() if local.time() < DIGEST_AT else local.date() + timedelta(days=1)
-    return timezone.make_aware(datetime.combine(day, DIGEST_AT))
+    return panel_moment(day, DIGEST_AT)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
 
 from django.conf import settings
 from django.db.models import Model, Sum
 from django.db.models.functions import Abs
-from django.utils import timezone
 
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
@@ -16,6 +14,7 @@ from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from panel.lib import clock
 from panel.lib.money import format_money
+from panel.lib.panel_days import panel_day, panel_moment
 from panel.staff.kinds import Kind, Reason
 from panel.staff.limits import alert_threshold, count_moved
 from panel.staff.models import SecondLook, StaffDeed
@@ -75,7 +74,7 @@ def record_deed(
 
 def moved_today(*, person: User) -> int:
     """Return what the person moved today, confirmed by others or not, in micro-units; debits count like credits."""
-    today = datetime.combine(timezone.localdate(clock.now()), time.min, tzinfo=timezone.get_current_timezone())
+    today = panel_moment(panel_day(clock.now()))
     deeds = StaffDeed.objects.filter(person=person, created_at__gte=today).order_by()
     return deeds.aggregate(total=Sum(Abs("amount")))["total"] or 0
 

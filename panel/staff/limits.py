@@ -7,12 +7,12 @@ from datetime import date
 
 from django.conf import settings
 from django.db.models import F
-from django.utils import timezone
 
 from panel.accounts.models import User
 from panel.accounts.roles import OWNER, SUPPORT
 from panel.lib import clock
 from panel.lib.money import format_money
+from panel.lib.panel_days import panel_day
 from panel.staff.kinds import ALERT, DEFAULTS, EVERYBODY, RANKS, Kind, Limit
 from panel.staff.models import StaffDay, StaffLimit
 
@@ -108,7 +108,7 @@ def store_limits(wanted: Mapping[tuple[str, str], Limit]) -> None:
 
 
 def _today() -> date:
-    return timezone.localdate(clock.now())
+    return panel_day(clock.now())
 
 
 def _shown(micros: int) -> str:

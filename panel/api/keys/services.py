@@ -12,7 +12,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.models import Order
@@ -21,6 +20,7 @@ from panel.accounts.models import ApiKey, User
 from panel.accounts.sign_up import lacks_confirmed_address
 from panel.api.key_use import digest_of
 from panel.lib import clock
+from panel.lib.panel_days import panel_day, panel_moment
 
 # Keys in use per customer.
 MAX_KEYS = 20
@@ -119,14 +119,14 @@ def change_key(*, key: ApiKey, name: str, networks: Sequence[str], is_read_only:
             return False
         if held.daily_limit is None and daily_limit is not None:
             # Nothing is counted without a limit.
-            changes |= {"spent": _charged_today(held), "spent_on": timezone.localdate()}
+            changes |= {"spent": _charged_today(held), "spent_on": panel_day()}
         ApiKey.objects.filter(pk=held.pk).update(**changes)
     return True
 
 
 def _charged_today(key: ApiKey) -> int:
     """Return what was ordered with the key since midnight, in micro-units; drip-feeds with all runs."""
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = panel_moment(panel_day())
     orders = Order.objects.filter(customer=key.customer_id, created_at__gte=midnight, api_key_ref=key.pk)
     return orders.aggregate(charged=Sum(Coalesce("drip_feed__charge", "charge")))["charged"] or 0
 

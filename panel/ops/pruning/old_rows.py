@@ -17,6 +17,7 @@ from panel.accounts.models import AccountMail, SignIn
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
 from panel.channels.models import Delivery
+from panel.lib.panel_days import panel_day
 from panel.news.models import NewsItem, NewsMail
 from panel.site import retention, sign_in_settings
 
@@ -72,7 +73,7 @@ def prune_errors() -> int | None:
 
 def prune_spending() -> int | None:
     """Delete a batch of past days' counters under daily limits. Return how many, or None if none is left."""
-    return _delete_batch(DailySpending.objects.filter(day__lt=timezone.localdate() - timedelta(days=SPENDING_DAYS)))
+    return _delete_batch(DailySpending.objects.filter(day__lt=panel_day() - timedelta(days=SPENDING_DAYS)))
 
 
 def prune_sessions() -> int | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, Max, Q, Sum
-from django.utils import timezone
 
 from billing.models import Entry
 from orders.models import Order, PlacementAttempt
@@ -19,6 +18,7 @@ from panel.alerts.models import Alert, Heartbeat
 from panel.lib import clock
 from panel.lib.formats import day_text, duration_text, zoned_moment_text
 from panel.lib.money import format_money
+from panel.lib.panel_days import panel_day, panel_moment
 
 MAX_TROUBLES = 5
 
@@ -57,18 +57,18 @@ def key_of(monday: date) -> str:
 
 def last_monday() -> date:
     """Return the Monday of the last week that is over, local time."""
-    today = timezone.localdate()
+    today = panel_day()
     return today - timedelta(days=today.weekday() + 7)
 
 
 def end_of(monday: date) -> datetime:
     """Return the end of the week that begins on this day."""
-    return _midnight(monday + timedelta(days=7))
+    return panel_moment(monday + timedelta(days=7))
 
 
 def week_report(monday: date) -> Report:
     """Return the report of the week that begins on this day."""
-    since, until = _midnight(monday), end_of(monday)
+    since, until = panel_moment(monday), end_of(monday)
     lines = (*_orders(since, until), *_doubts(since, until), *_money(since, until), *_state())
     return Report(monday, lines, _troubles(since, until))
 
@@ -147,7 +147,3 @@ def _text(micros: int) -> str:
 
 def _ago(moment: datetime) -> str:
     return f"{duration_text(clock.now() - moment)} ago"
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

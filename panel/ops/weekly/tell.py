@@ -6,10 +6,10 @@ from datetime import time
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 
 from panel.channels.messages import tell_once
 from panel.channels.models import Channel
+from panel.lib.panel_days import panel_time
 from panel.ops.weekly.report import Report, end_of, key_of, last_monday, week_report
 from panel.site import registry as site
 
@@ -18,7 +18,7 @@ TELL_AT = time(8)
 
 def tell_week() -> int:
     """Queue the report of the last week for each channel that did not get it. Return for how many."""
-    now = timezone.localtime()
+    now = panel_time()
     if now.weekday() == 0 and now.time() < TELL_AT:
         return 0
     monday = last_monday()
