@@ -224,15 +224,20 @@ REFILL_BADGES: dict[str, tuple[str, str]] = {
 
 
 class DripState(models.TextChoices):
-    """How a drip-feed stands. Each of its runs is an order with a status of its own."""
+    """How a drip-feed stands. Each of its runs is an order with a status of its own. A paused one is RUNNING."""
 
     RUNNING = "running", _("Running")
     COMPLETED = "completed", _("All runs begun")
     STOPPED = "stopped", _("Stopped")
 
 
+# What pages say of a running drip-feed that is paused. Never stored.
+PAUSED = "paused"
+DRIP_WORDS: dict[str, str] = {**{state.value: str(state.label) for state in DripState}, PAUSED: _("Paused")}
+
 DRIP_BADGES: dict[str, tuple[str, str]] = {
     DripState.RUNNING: ("info", "play-circle"),
+    PAUSED: ("warning", "pause-circle"),
     DripState.COMPLETED: ("success", "check-circle"),
     DripState.STOPPED: ("neutral", "stop-circle"),
 }

@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import DripFeed
 from orders.second_looks import asked_stop
-from orders.states import DripState
+from orders.states import DRIP_WORDS, PAUSED, DripState
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
@@ -42,7 +42,20 @@ class DripFeedAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     actions_detail = ("stop",)
     fieldsets = (
-        (None, {"fields": ("shown_state", "shown_runs", "next_run_at", "shown_charge", "shown_refunded", "customer")}),
+        (
+            None,
+            {
+                "fields": (
+                    "shown_state",
+                    "shown_runs",
+                    "next_run_at",
+                    "paused_at",
+                    "shown_charge",
+                    "shown_refunded",
+                    "customer",
+                )
+            },
+        ),
         (
             "Order",
             {
@@ -73,10 +86,10 @@ class DripFeedAdmin(ReadOnlyAdmin):
     @display(
         description="Status",
         ordering="state",
-        label={DripState.RUNNING.label: "info", DripState.COMPLETED.label: "success"},
+        label={DripState.RUNNING.label: "info", DripState.COMPLETED.label: "success", DRIP_WORDS[PAUSED]: "warning"},
     )
     def shown_state(self, drip: DripFeed) -> str:
-        return str(DripState(drip.state).label)
+        return DRIP_WORDS[drip.shown_state]
 
     @display(description="Runs begun")
     def shown_runs(self, drip: DripFeed) -> str:

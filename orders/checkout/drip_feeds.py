@@ -1,13 +1,16 @@
 """Drip-feeds: several runs of one order, paid at the start, each an order that is created when it is due.
 
 Beginning a run posts nothing, since all runs are paid. Beginning and stopping both update the drip-feed's row under
-the condition that `begun` is unchanged, so each run is either created or refunded. Every step is one transaction: a
-worker that is killed leaves due runs due.
+the condition that `begun` is unchanged, so each run is either created or refunded. A paused one has no `next_run_at`,
+so no run of it is due. Every step is one transaction: a worker that is killed leaves due runs due.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -45,6 +48,10 @@ RETRY_AFTER = timedelta(minutes=10)
 
 class NothingToStop(Exception):
     """The drip-feed has ended or all runs have begun; nothing was changed. The message is for the customer."""
+
+
+class CannotPause(Exception):
+    """The drip-feed has ended, or runs may be missing here; nothing was changed. The message is for the customer."""
 
 
 def start_drip_feed(
@@ -166,7 +173,7 @@ def _begin(
     """
     run = drip.begun + 1
     is_last = run == drip.runs
-    moved = DripFeed.objects.filter(pk=drip.pk, state=DripState.RUNNING, begun=drip.begun).update(
+    moved = DripFeed.objects.filter(pk=drip.pk, state=DripState.RUNNING, begun=drip.begun, paused_at=None).update(
         begun=run,
         state=DripState.COMPLETED if is_last else DripState.RUNNING,
         next_run_at=None if is_last else now + timedelta(minutes=drip.interval),
@@ -211,7 +218,12 @@ def stop_drip_feed(*, drip: DripFeed, actor: User | None, why: Why = UNSTATED) -
         amount = held.run_charge * left
         record_deed(actor=actor, kind=Kind.REFUND, amount=amount, about=held, customer_id=held.customer_id, why=why)
         moved = DripFeed.objects.filter(pk=held.pk, state=DripState.RUNNING, begun=held.begun).update(
-            state=DripState.STOPPED, refunded=F("refunded") + amount, next_run_at=None, ended_at=clock.now()
+            state=DripState.STOPPED,
+            refunded=F("refunded") + amount,
+            next_run_at=None,
+            paused_at=None,
+            wait_left=None,
+            ended_at=clock.now(),
         )
         if not moved:
             raise RuntimeError(f"drip-feed {held.pk} moved under its lock")
@@ -233,3 +245,58 @@ def stop_drip_feed(*, drip: DripFeed, actor: User | None, why: Why = UNSTATED) -
     )
     drip.refresh_from_db()
     return amount
+
+
+# -- pauses ------------------------------------------------------------------------------------------
+
+
+def pause_drip_feed(*, drip: DripFeed) -> bool:
+    """Begin no further run until it is resumed; runs that began continue. Return False if it was paused before.
+
+    Raise CannotPause if all runs have begun, or if runs may have been sent that this database does not know.
+    """
+    now = clock.now()
+    with _held_for_pause(drip) as held:
+        if held.next_run_at is None:
+            return False
+        wait = max(0, int((held.next_run_at - now).total_seconds()))
+        _move(held, paused_at=now, wait_left=wait, next_run_at=None)
+    resolve_alert(cause=Cause.STUCK, about=drip.pk)
+    log.info("drip-feed paused", drip_feed=drip.pk, wait_left=wait)
+    return True
+
+
+def resume_drip_feed(*, drip: DripFeed) -> bool:
+    """Begin runs again, the next one after what was left to wait at the pause. Return False if it was not paused.
+
+    Raise CannotPause as for a pause.
+    """
+    with _held_for_pause(drip) as held:
+        if not held.is_paused:
+            return False
+        next_run_at = clock.now() + timedelta(seconds=held.wait_left or 0)
+        _move(held, paused_at=None, wait_left=None, next_run_at=next_run_at)
+    log.info("drip-feed resumed", drip_feed=drip.pk)
+    return True
+
+
+@contextmanager
+def _held_for_pause(drip: DripFeed) -> Iterator[DripFeed]:
+    """Lock a running drip-feed, and reload `drip` after the change. Raise CannotPause."""
+    # After a restore, runs that were due since the backup may have been sent. A pause would hide one from that search.
+    if may_lack_orders(provider_id=drip.service.upstream.provider_id):
+        raise CannotPause(_("It cannot be changed right now. Nothing was changed. Please try again later."))
+    with transaction.atomic():
+        held = DripFeed.objects.select_for_update(no_key=True).get(pk=drip.pk)
+        if not held.is_running:
+            raise CannotPause(_("All of its runs have begun, or it was stopped. Nothing was changed."))
+        yield held
+    drip.refresh_from_db()
+
+
+def _move(held: DripFeed, **values: Any) -> None:
+    moved = DripFeed.objects.filter(
+        pk=held.pk, state=DripState.RUNNING, begun=held.begun, paused_at=held.paused_at
+    ).update(**values)
+    if not moved:
+        raise RuntimeError(f"drip-feed {held.pk} moved under its lock")

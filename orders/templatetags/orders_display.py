@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from orders.models import DripFeed, Order
-from orders.states import DRIP_BADGES, REFILL_BADGES, STATUS_BADGES, DripState, RefillState, Status
+from orders.states import DRIP_BADGES, DRIP_WORDS, REFILL_BADGES, STATUS_BADGES, RefillState, Status
 from panel.lib.templatetags.display import badge, number
 
 register = template.Library()
@@ -28,8 +28,8 @@ def refill_badge(state: str) -> SafeString:
 
 @register.simple_tag
 def drip_badge(state: str) -> SafeString:
-    """Return a drip-feed's state as colour, icon and word."""
-    return badge(DRIP_BADGES.get(state), _(DripState(state).label) if state in DripState.values else state)
+    """Return a drip-feed's `shown_state` as colour, icon and word."""
+    return badge(DRIP_BADGES.get(state), _(DRIP_WORDS.get(state, state)))
 
 
 @register.simple_tag
@@ -38,7 +38,7 @@ def run_progress(drip: DripFeed) -> SafeString:
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
         '<progress max="{}" value="{}" aria-label="{}"></progress></span>',
-        DRIP_BADGES.get(drip.state, ("neutral", ""))[0],
+        DRIP_BADGES.get(drip.shown_state, ("neutral", ""))[0],
         _("Run %(run)s of %(runs)s") % {"run": number(drip.begun), "runs": number(drip.runs)},
         drip.runs,
         drip.begun,
@@ -68,5 +68,17 @@ def delivered_progress(order: Order) -> SafeString:
         words,
         order.quantity,
         delivered or 0,
+        _("Delivered"),
+    )
+
+
+@register.simple_tag
+def delivered_bar(order: Order) -> SafeString:
+    """Return how much of an order was delivered as a bar alone, for a page on which the numbers stand beside it."""
+    return format_html(
+        '<progress class="bar-lg is-{}" max="{}" value="{}" aria-label="{}"></progress>',
+        STATUS_BADGES.get(order.status, ("neutral", ""))[0],
+        order.quantity,
+        order.delivered or 0,
         _("Delivered"),
     )

@@ -27,8 +27,8 @@ class DeliveredColumn(tables.Column):
 class DripStatusColumn(tables.Column):
     """The state of a drip-feed as colour, icon and word."""
 
-    def render(self, value: object, bound_column: tables.columns.BoundColumn, record: Order) -> str:
-        return orders_display.drip_badge(bound_column.accessor.resolve(record))
+    def render(self, record: DripFeed) -> str:
+        return orders_display.drip_badge(record.shown_state)
 
 
 class RunsColumn(tables.Column):

@@ -13,7 +13,7 @@ from billing.models import Wallet
 from catalog.models import Provider
 from orders.common.stops import open_stops
 from orders.models import DripFeed, Order, ProviderMoney, SendingStop
-from orders.states import Submission
+from orders.states import DripState, Submission
 from orders.tracking.monitor import PollBacklog, poll_backlog
 from panel.accounts.rights import SEE_COSTS
 from panel.alerts.causes import Cause, cause_of
@@ -111,7 +111,6 @@ def _owed() -> int:
     """Return what customers hold: their balances, and what they paid for runs that did not begin."""
     balances = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
     # Stopping the drip-feed refunds them.
-    runs = DripFeed.objects.filter(next_run_at__isnull=False).aggregate(
-        total=Sum(F("charge") - F("run_charge") * F("begun"))
-    )
+    is_open = Q(next_run_at__isnull=False) | Q(paused_at__isnull=False, state=DripState.RUNNING)
+    runs = DripFeed.objects.filter(is_open).aggregate(total=Sum(F("charge") - F("run_charge") * F("begun")))
     return int(balances + (runs["total"] or 0))
