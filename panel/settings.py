@@ -79,6 +79,8 @@ SESSION_COOKIE_NAME = f"sessionid{_cookie_suffix}"
 CSRF_COOKIE_NAME = f"csrftoken{_cookie_suffix}"
 LANGUAGE_COOKIE_NAME = f"django_language{_cookie_suffix}"
 MESSAGE_COOKIE_NAME = f"messages{_cookie_suffix}"
+# What a script of ours writes: the browser's time zone.
+TIME_ZONE_COOKIE_NAME = f"time_zone{_cookie_suffix}"
 # One for each account that signed in with the browser: the account's number follows.
 DEVICE_COOKIE_NAME = f"device{_cookie_suffix}"
 MESSAGE_STORAGE = "panel.message_storage.PanelMessageStorage"
@@ -207,6 +209,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "panel.middleware.PrivatePagesMiddleware",
+    "panel.accounts.time_zones.ReaderTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

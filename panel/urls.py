@@ -13,6 +13,7 @@ from panel.accounts.address_views import AddressView, confirm_address
 from panel.accounts.invitation_views import invitation, invitation_accept
 from panel.accounts.sign_in.factor_views import ActivateView
 from panel.accounts.sign_in.session_views import sessions
+from panel.accounts.time_zone_views import time_zone
 from panel.api.docs.views import api_docs, api_try
 from panel.api.endpoint import api_v2
 from panel.api.keys.views import (
@@ -50,6 +51,7 @@ urlpatterns = [
     path("account/", account, name="account"),
     path("account/data/", account_data, name="account_data"),
     path("account/close/", account_close, name="account_close"),
+    path("account/time-zone/", time_zone, name="time_zone"),
     path("account/news/", news_choices, name="news_choices"),
     path("account/api/", api_keys, name="api_keys"),
     path("account/api/new/", api_key_new, name="api_key_new"),

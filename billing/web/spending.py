@@ -42,7 +42,8 @@ class Spending:
 def spending_of(*, wallet: Wallet) -> Spending:
     """Return the spending of the last twelve months, this one included. Cached for ten minutes or until a new entry."""
     months = month_starts(timezone.localtime(), MONTHS)
-    key = f"spending:{wallet.pk}:{wallet.entry_count}:{months[0].isoformat()}"
+    zone = timezone.get_current_timezone_name().replace("/", "-")
+    key = f"spending:{wallet.pk}:{wallet.entry_count}:{months[0]:%Y%m}:{zone}"
     found: Spending | None = cache.get(key)
     if found is None:
         found = _count(wallet, months)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from panel.lib.money import MAX_MICROS
+from panel.lib.panel_days import panel_day
 
 
 class EmailUserManager(UserManager["User"]):
@@ -47,6 +48,9 @@ class User(AbstractUser):
     )
     session_generation = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="Raised to end all sessions at once."
+    )
+    time_zone = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False, help_text="Empty: the browser's."
     )
 
     USERNAME_FIELD = "email"
@@ -141,7 +145,7 @@ class ApiKey(models.Model):
     @property
     def spent_today(self) -> int:
         """Return what the key spent today (panel time zone), in micro-units. Counted only with a daily limit."""
-        return self.spent if self.spent_on == timezone.localdate() else 0
+        return self.spent if self.spent_on == panel_day() else 0
 
     @property
     def is_near_limit(self) -> bool:

@@ -31,13 +31,31 @@ def change_text(*, old: int, new: int) -> str:
 
 
 def day_text(day: date) -> str:
-    """Return "2 Jun 2026"; for a moment, its day in the panel's time zone."""
+    """Return "2 Jun 2026"; for a moment, its day in the reader's time zone."""
     return date_format(timezone.localtime(day) if isinstance(day, datetime) else day, "DATE_FORMAT")
 
 
 def moment_text(moment: datetime) -> str:
-    """Return "2 Jun 2026, 14:05" in the panel's time zone."""
+    """Return "2 Jun 2026, 14:05" in the reader's time zone."""
     return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+
+
+def short_moment_text(moment: datetime) -> str:
+    """Return "2 Jun, 14:05", with the year if it is another one than now."""
+    local = timezone.localtime(moment)
+    return date_format(local, "j M, H:i") if local.year == timezone.localtime().year else moment_text(moment)
+
+
+def near_moment_text(moment: datetime) -> str:
+    """Return "14:05" for a moment of today, as people say it after "around"; otherwise with its day."""
+    local = timezone.localtime(moment)
+    is_today = local.date() == timezone.localdate()
+    return date_format(local, "TIME_FORMAT") if is_today else short_moment_text(moment)
+
+
+def zone_text(name: str) -> str:
+    """Return a time zone as people call it: "Istanbul", "Buenos Aires", "UTC"."""
+    return name.rpartition("/")[2].replace("_", " ")
 
 
 def zoned_moment_text(moment: datetime) -> str:

@@ -14,6 +14,7 @@ def brand(request: HttpRequest) -> dict[str, object]:
         "panel_name": registry.PANEL_NAME.value,
         "panel_logo_url": registry.PANEL_LOGO.url,
         "panel_favicon_url": registry.PANEL_FAVICON.url,
+        "time_zone_cookie": settings.TIME_ZONE_COOKIE_NAME,
         "panel_currency": settings.PANEL_CURRENCY,
         "support_email": registry.SUPPORT_EMAIL.value,
         "support_url": registry.SUPPORT_URL.value,

@@ -30,6 +30,8 @@ from panel.lib.money import format_money, format_money_up
 register = template.Library()
 
 NOTHING = "—"
+# From then on a date says more than a distance.
+A_WEEK = timedelta(days=7)
 MISSING = (None, "")  # templates pass "" for a value that does not exist
 
 WIDGET_CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
@@ -130,6 +132,7 @@ def number(value: object) -> str:
 register.filter("day", formats.day_text)
 register.filter("zoned_moment", formats.zoned_moment_text)
 register.filter("exact_moment", formats.exact_moment_text)
+register.filter("near_moment", formats.near_moment_text)
 
 
 @register.filter
@@ -146,11 +149,33 @@ def ago(value: datetime | None) -> SafeString:
     )
 
 
+@register.filter
+def when(value: datetime | None) -> SafeString:
+    """Return a moment as "28 Nov, 22:05 · 3 min ago"; from a week on without the distance."""
+    if not value:
+        return format_html("<span>{}</span>", NOTHING)
+    local, now = timezone.localtime(value), timezone.localtime()
+    is_near = abs(now - local) < A_WEEK
+    return format_html(
+        '<time class="when" datetime="{}" title="{}"><bdi>{}</bdi>{}</time>',
+        local.isoformat(timespec="seconds"),
+        formats.exact_moment_text(local),
+        formats.short_moment_text(local),
+        format_html(' · <span class="ago">{}</span>', _distance(local, now)) if is_near else "",
+    )
+
+
+@register.simple_tag
+def reader_zone() -> str:
+    """Return the time zone in which this page shows times: "Istanbul"."""
+    return formats.zone_text(timezone.get_current_timezone_name())
+
+
 def _distance(moment: datetime, now: datetime) -> str:
     distance = abs(now - moment)
     if distance < timedelta(seconds=45):
         return _("just now")
-    if distance >= timedelta(days=7):
+    if distance >= A_WEEK:
         return f"{moment:%-d %b}" if moment.year == now.year else formats.day_text(moment)
     is_ahead = moment > now
     if distance < timedelta(hours=1):

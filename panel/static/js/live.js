@@ -1,5 +1,6 @@
 // Polled parts: no polling from a hidden tab, no swap under a pressed pointer, no sign-in page in a list;
-// and keeps "5 min ago" true while the page is open. A tap on a rounded amount shows the exact one.
+// keeps "5 min ago" true while the page is open, tells the server the browser's time zone, and shows an exact amount at a
+// tap on a rounded one.
 (() => {
   "use strict";
 
@@ -31,7 +32,7 @@
     }
   });
 
-  // The words of the server's filter `ago`, kept current. After a week it is a date, which stays.
+  // The words of the server's filters `ago` and `when`, kept current. After a week it is a date, which stays.
   const spoken = (distance) => {
     if (distance < 60 * MINUTE) return `${Math.max(1, Math.round(distance / MINUTE))} min`;
     if (distance < 24 * 60 * MINUTE) return `${Math.round(distance / (60 * MINUTE))} h`;
@@ -51,8 +52,9 @@
     for (const element of document.querySelectorAll("time[datetime]")) {
       const distance = Date.now() - behind - Date.parse(element.dateTime);
       if (Math.abs(distance) >= 7 * 24 * 60 * MINUTE) continue;
+      const shown = element.classList.contains("when") ? element.querySelector(".ago") : element;
       const words = ago(distance);
-      if (element.textContent !== words) element.textContent = words;
+      if (shown && shown.textContent !== words) shown.textContent = words;
     }
   };
 
@@ -63,4 +65,29 @@
     if (!amount || amount.closest("a, button, label, summary, [role=option]")) return;
     [amount.textContent, amount.title] = [amount.title, amount.textContent];
   });
+  // The page of an order: the tab's icon shows how it stands, and messages leave that were true only until its end.
+  const showState = () => {
+    const { icon, over } = document.querySelector("[data-icon], [data-over]")?.dataset || {};
+    const tab = document.querySelector("link[rel='icon']");
+    if (icon && tab.getAttribute("href") !== icon) tab.setAttribute("href", icon);
+    if (!over) return;
+    for (const message of document.querySelectorAll("[data-while]")) {
+      if (message.dataset.while === over) message.remove();
+    }
+  };
+
+  document.addEventListener("htmx:afterSettle", showState);
+    if (!target.closest("[data-close]")) return;
+    target.closest(".notice").remove();
+    document.querySelector("main").focus();
+  });
+  showState();
+
+  // The server checks the name, and the choice in the account counts more.
+  const cookie = document.documentElement.dataset.zoneCookie;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (cookie && zone && !`; ${document.cookie};`.includes(`; ${cookie}=${zone};`)) {
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `${cookie}=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
+  }
 })();

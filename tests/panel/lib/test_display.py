@@ -96,6 +96,20 @@ def test_ago_when_years_past_then_the_date_with_its_year() -> None:
     assert "—" in display.ago(None)
 
 
+def test_when_when_recent_then_the_moment_and_the_distance(frozen_clock) -> None:
+    now = timezone.now()
+    shown = display.when(now - timedelta(minutes=3))
+    moment = f"{now - timedelta(minutes=3):%-d %b, %H:%M}"
+    assert f'<bdi>{moment}</bdi> · <span class="ago">3 min ago</span></time>' in shown
+    assert f'title="{moment[:-7]}' in shown
+    assert "—" in display.when(None)
+
+
+def test_when_when_a_week_or_a_year_past_then_the_moment_alone(frozen_clock) -> None:
+    assert "ago" not in display.when(timezone.now() - timedelta(days=7))
+    assert "<bdi>3 Feb 2020, " in display.when(timezone.now().replace(year=2020, month=2, day=3))
+
+
 def test_middle_when_long_then_both_ends_and_the_whole_on_hover() -> None:
     link = "https://example.com/" + "a" * 100 + "/end"
     shown = re.sub(r"<[^>]+>", "", display.middle(link, 40))
