@@ -1,7 +1,8 @@
-"""The customer's drip-feeds and their runs. Views parse and choose a page; stopping is a service."""
+"""The customer's drip-feeds and their runs. Views parse and choose a page; pausing and stopping are services."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +16,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
+from catalog.selectors import times_of
+from orders.checkout.drip_feeds import (
+    CannotPause,
+    NothingToStop,
+    pause_drip_feed,
+    resume_drip_feed,
+    stop_drip_feed,
+)
 from orders.models import DripFeed
 from orders.states import DripState
-from orders.web.drip_feed_selectors import drip_feed_version, drips_of, pace_of, runs_of
+from orders.web.drip_feed_selectors import delivered_of, drip_feed_version, drips_of, pace_of, runs_of
 from orders.web.drip_feed_tables import DripTable, RunTable
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
@@ -75,17 +83,55 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("drip_detail", drip.pk)
 
 
+@login_required
+@require_POST
+def drip_pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Begin no further run of the drip-feed until it is resumed."""
+    drip = _found(request, pk)
+    try:
+        pause_drip_feed(drip=drip)
+    except CannotPause as error:
+        add_message_once(request, messages.WARNING, str(error))
+    else:
+        text = _("Drip-feed %(number)s is paused. No run begins until you resume it.") % {"number": drip.pk}
+        add_message_once(request, messages.SUCCESS, text)
+    return redirect("drip_detail", drip.pk)
+
+
+@login_required
+@require_POST
+def drip_resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Begin runs of a paused drip-feed again."""
+    drip = _found(request, pk)
+    try:
+        resume_drip_feed(drip=drip)
+    except CannotPause as error:
+        add_message_once(request, messages.WARNING, str(error))
+    else:
+        text = _("Drip-feed %(number)s goes on.") % {"number": drip.pk}
+        add_message_once(request, messages.SUCCESS, text)
+    return redirect("drip_detail", drip.pk)
+
+
 def _found(request: HttpRequest, pk: int) -> DripFeed:
-    return get_object_or_404(drips_of(customer=user_of(request)), pk=pk)
+    drips = drips_of(customer=user_of(request)).select_related("service__upstream", "service__figures")
+    return get_object_or_404(drips, pk=pk)
 
 
 def _context(request: HttpRequest, drip: DripFeed) -> dict[str, Any]:
     page = page_of(runs_of(drip=drip), params=request.GET)
+    delivered = delivered_of(drip=drip)
+    times = times_of(drip.service)
+    expected_end = None
+    if drip.last_run_at and times and times.typical_seconds is not None:
+        expected_end = drip.last_run_at + timedelta(seconds=times.typical_seconds)
     return {
         "drip": drip,
+        "delivered": delivered,
+        "expected_end": expected_end,
         "page": page,
         "table": RunTable(page.rows),
-        "version": drip_feed_version(drip=drip, runs=page.rows),
+        "version": drip_feed_version(drip=drip, runs=page.rows, delivered=delivered),
         "pace": pace_of(drip=drip, runs=page.rows),
         "focus_messages": True,
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,16 +18,23 @@ from django.views.decorators.vary import vary_on_headers
 
 from catalog.selectors import times_of
 from orders.common.link_waits import waits_for
+from orders.models import Order, OrderEvent
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.selectors import api_key_of, orders_of
-from orders.states import Submission, is_looked_at
+from orders.states import OPEN, Submission, is_end_undecided, is_looked_at
 from orders.web import selectors
+from orders.web.help import chat_link, facts_of, reasons_of
 from orders.web.live_updates import order_pace
+from orders.web.missing import missing_of
 from orders.web.order_details import details_of
+from orders.web.order_title import icon_of, title_of
+from orders.web.progress import expected_end, pace_of, pace_text, progress_of
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
+from panel.lib import clock
 from panel.lib.money import format_money
+from panel.site import registry
 
 # Refills on the page of an order; older ones are in the timeline alone.
 MAX_REFILLS = 10
@@ -66,13 +75,14 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
     events = selectors.timeline_of(order=order)
     context = {
         "order": order,
+        **_standing(request, order, events),
+        **_help(order),
         "undelivered": None if order.delivered is None else order.quantity - order.delivered,
         "version": version,
         "events": events,
         "refunds": selectors.refunds_of(order=order) if order.refunded else [],
         "details": details_of(order),
         "api_key": api_key_of(order=order),
-        "times": times_of(order.service),
         "cancel": cancel,
         "refills": refills,
         "can_withdraw": may_withdraw(order),
@@ -89,6 +99,44 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "focus_messages": True,
     }
     return render(request, template, context)
+
+
+def _standing(request: HttpRequest, order: Order, events: Sequence[OrderEvent]) -> dict[str, Any]:
+    """Return how the order stands: its title, how fast it is delivered and until when, or how it ended."""
+    times = times_of(order.service)
+    progress = progress_of(order, events)
+    pace = pace_of(progress)
+    shown = request.GET.get("status", "")
+    end = None
+    if not order.is_final and not is_looked_at(order.submission, order.review_reason):
+        end = expected_end(
+            now=clock.now(),
+            ordered_at=order.created_at,
+            progress=progress,
+            typical_seconds=times.typical_seconds if times else None,
+        )
+    return {
+        "page_title": title_of(order),
+        "icon_file": icon_of(order),
+        "has_just_ended": order.is_final and shown in OPEN,
+        "times": times,
+        "pace_text": pace_text(pace) if pace else "",
+        "expected_end": end,
+        "lasted": int((order.finished_at - order.created_at).total_seconds()) if order.finished_at else None,
+        "is_end_undecided": is_end_undecided(order.status, order.review_reason),
+        "missing": missing_of(order=order),
+        # A message that was true while the order was open.
+        "over": f"order-{order.pk}" if order.is_final else "",
+    }
+
+
+def _help(order: Order) -> dict[str, Any]:
+    email, chat, now = registry.SUPPORT_EMAIL.value, registry.SUPPORT_URL.value, clock.now()
+    is_to_paste = chat and chat_link(chat, "text") == chat
+    return {
+        "reasons": reasons_of(order=order, email=email, chat=chat, now=now),
+        "help_facts": facts_of(order, now=now) if is_to_paste else "",
+    }
 
 
 @login_required
@@ -114,7 +162,7 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         add_message_once(request, messages.SUCCESS, text)
     else:
         text = _("You asked to cancel order %(number)s. This page shows what comes of it.") % {"number": order.pk}
-        add_message_once(request, messages.INFO, text)
+        add_message_once(request, messages.INFO, text, while_open=order)
     return redirect("order_detail", order.pk)
 
 

@@ -27,6 +27,7 @@ from orders.web.active_link import running_for_link
 from orders.web.order_form import OWN_FIELDS, TYPE_FIELDS, OrderForm, read_seen_charge, summarize, typed_again
 from orders.web.service_search import find_services, is_favourite
 from orders.web.views.drafts import drop, keep, kept, owner_of
+from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 
@@ -104,7 +105,8 @@ def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
             messages.success(request, text % {"number": drip.pk, "runs": f"{drip.runs:,}"})
         return redirect("drip_detail", drip.pk)
     if made.created:
-        messages.success(request, _("Order %(number)s was received.") % {"number": made.order.pk})
+        text = _("Order %(number)s was received.") % {"number": made.order.pk}
+        add_message_once(request, messages.SUCCESS, text, while_open=made.order)
     return redirect("order_detail", made.order.pk)
 
 
