@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +23,7 @@ from orders.models import Order, OrderEvent
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.selectors import api_key_of, orders_of
-from orders.states import OPEN, Submission, is_end_undecided, is_looked_at
+from orders.states import OPEN, Status, Submission, is_end_undecided, is_looked_at
 from orders.web import selectors
 from orders.web.help import chat_link, facts_of, reasons_of
 from orders.web.live_updates import order_pace
@@ -125,9 +126,18 @@ def _standing(request: HttpRequest, order: Order, events: Sequence[OrderEvent]) 
         "lasted": int((order.finished_at - order.created_at).total_seconds()) if order.finished_at else None,
         "is_end_undecided": is_end_undecided(order.status, order.review_reason),
         "missing": missing_of(order=order),
+        "refill_until": _refill_until(order),
         # A message that was true while the order was open.
         "over": f"order-{order.pk}" if order.is_final else "",
     }
+
+
+def _refill_until(order: Order) -> datetime | None:
+    """Return until when the completed order can be refilled; None if there is no end, or no refill."""
+    days = order.service.refill_limit
+    if order.status != Status.COMPLETED or not order.finished_at or not order.service.has_refill or days is None:
+        return None
+    return order.finished_at + timedelta(days=days)
 
 
 def _help(order: Order) -> dict[str, Any]:

@@ -134,15 +134,15 @@ def test_filter_when_a_kind_is_chosen_then_only_its_entries(signed_in, customer)
     assert "Nothing matches" in page(signed_in, kind="bonus").content.decode()
 
 
-def test_filter_when_days_given_then_inclusive_in_site_time_zone(signed_in, customer):
+def test_filter_when_days_given_then_inclusive_in_readers_time_zone(signed_in, customer, settings):
     [first] = Entry.objects.all()
     made_at(first, datetime(2026, 3, 1, tzinfo=UTC))
     for hour, day in ((23, 9), (0, 10), (23, 10), (0, 11)):
         post(customer, "-1", at=datetime(2026, 3, day, hour, tzinfo=UTC))
     days = {"since": "2026-03-10", "until": "2026-03-10"}
     assert shown(page(signed_in, **days)) == [4, 3]
-    with timezone.override(ZoneInfo("Asia/Tokyo")):  # The 10th is there from 15:00 UTC of the 9th.
-        assert shown(page(signed_in, **days)) == [3, 2]
+    signed_in.cookies[settings.TIME_ZONE_COOKIE_NAME] = "Asia/Tokyo"  # The 10th is there from 15:00 UTC of the 9th.
+    assert shown(page(signed_in, **days)) == [3, 2]
 
 
 @pytest.mark.parametrize(
