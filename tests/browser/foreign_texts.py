@@ -97,7 +97,7 @@ FOREIGN = {
 # What the panel writes, or what foreigners write and a check lets through only in a form in which nothing is markup:
 # codes of currencies, addresses, digests, names of parameters.
 OURS = {
-    "accounts.User": "password email",
+    "accounts.User": "password email time_zone",
     "accounts.ApiKey": "digest ending networks last_address request_key",
     "accounts.AccountMail": "recipient old new subject body facts",
     "accounts.SignIn": "address",
