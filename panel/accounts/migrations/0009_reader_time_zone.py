@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0007_owner_notices'),
+        ('accounts', '0008_closed_at'),
     ]
 
     operations = [
