@@ -15,12 +15,13 @@ from billing.deposits import DepositRefused, check_deposit_amount
 from billing.models import PaymentMethod
 from billing.promotions.coupons import MAX_CODE
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
+from panel.lib.typed_money import AmbiguousAmount, parse_typed_money
 
 INVISIBLE = {"null_characters_not_allowed": gettext_lazy("This holds an invisible character. Type it again.")}
 
 
 class MoneyField(forms.CharField):
-    """An amount as people write it ("12.50", "1,250"), in micro-units."""
+    """An amount as people write it ("12.50", "12,50", "1,250"), in micro-units."""
 
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 
@@ -29,7 +30,11 @@ class MoneyField(forms.CharField):
         if not text:
             return None
         try:
-            return parse_money(text)
+            return parse_typed_money(text)
+        except AmbiguousAmount as question:
+            raise forms.ValidationError(
+                str(question), code="ambiguous", params={"readings": question.readings}
+            ) from question
         except MoneyError as error:
             raise forms.ValidationError(str(error)) from error
 
@@ -58,6 +63,14 @@ class DepositForm(forms.Form):
         self.fields["amount"].label = _("Amount in %(currency)s") % {"currency": SYMBOLS.get(currency, currency)}
         self.fields["amount"].help_text = _("%(low)s to %(high)s.") % {"low": low, "high": high}
         self.initial.setdefault("request_key", uuid4().hex)
+
+    @property
+    def amount_readings(self) -> list[tuple[str, str]]:
+        """Return both readings of an amount with three digits after a point: what to send, and what to show."""
+        asked = (error for error in self.errors.as_data().get("amount", ()) if error.code == "ambiguous")
+        readings = (one for error in asked for one in (error.params or {}).get("readings", ()))
+        currency = settings.PANEL_CURRENCY
+        return [(one, format_money(parse_money(one), currency, exact=True)) for one in readings]
 
     def clean_amount(self) -> int:
         amount: int = self.cleaned_data["amount"]

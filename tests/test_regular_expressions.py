@@ -36,6 +36,7 @@ from orders.web.live_updates import read_shown
 from panel.api.errors import ApiError
 from panel.api.params import read_ids, read_params, read_whole
 from panel.api.services import accepts_gzip
+from panel.lib import digits, typed_money
 from panel.lib.keyset_pagination import _place
 from panel.lib.links.keys import link_key
 from panel.lib.money import MoneyError, parse_decimal
@@ -224,7 +225,17 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/logging.py: KEY_IN_PATH": Untrusted(
         "a path, a header, an error", 100_000, (("", "/a", ""), ("/", "a1", ".x"), ("/", "a", "/"), ("", "/1a", ".x"))
     ),
+    "panel/lib/digits.py: _WITH_UNIT": Untrusted("a number in a form", digits._MAX_COUNT_TEXT),
+    "panel/lib/digits.py: _POWER": Untrusted("a number in a form", digits._MAX_COUNT_TEXT),
+    "panel/lib/digits.py: _EXPONENT": Untrusted("a number in a form", digits._MAX_COUNT_TEXT),
+    "panel/lib/digits.py: _DECIMAL": Untrusted("a number in a form", digits._MAX_COUNT_TEXT),
+    "panel/lib/digits.py: _THEN_WORDS": Untrusted(
+        "a number in a form", digits._MAX_COUNT_TEXT, (("1", " ", "x"), ("1", ".", "!"), ("1k", "a", "1"))
+    ),
     "panel/lib/money.py: _TYPED": Untrusted("an amount in a form", 30, (("1", ",111", "x"),)),
+    "panel/lib/typed_money.py: _IN_TWO_WAYS": Untrusted("an amount in a form", typed_money.MAX_TEXT),
+    "panel/lib/typed_money.py: _DECIMAL_COMMA": Untrusted("an amount in a form", typed_money.MAX_TEXT),
+    "panel/lib/typed_money.py: _SPACED": Untrusted("an amount in a form", typed_money.MAX_TEXT, (("1", " 111", "x"),)),
 }
 
 

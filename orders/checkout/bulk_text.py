@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
-from panel.lib.digits import typed_count
+from panel.lib.digits import CountError, read_count
 
 MAX_LINES = 1_000
 # Characters of a text, bytes of a file.
@@ -61,9 +61,10 @@ def _read(number: int, text: str) -> BulkLine:
         return BulkLine(number, text, error=_("Write the service, the link and the quantity with bars between them."))
     if not (service_found := _SERVICE.fullmatch(service)):
         return BulkLine(number, text, link=link, error=_("Begin with the number of a service."))
-    quantity = typed_count(amount) if amount else None
-    if amount and quantity is None:
-        return BulkLine(number, text, link=link, error=_("The quantity must be a whole number, such as 1000."))
+    try:
+        quantity = read_count(amount) if amount else None
+    except CountError as error:
+        return BulkLine(number, text, link=link, error=str(error))
     return BulkLine(number, text, int(service_found[1]), link, quantity)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -30,13 +30,13 @@ from orders.checkout.validation import (
     MAX_RUNS,
     OrderInput,
     OrderRefused,
-    between_steps,
     check_order,
     check_plan,
     missing_param,
     text_lines,
 )
 from orders.models import Order
+from orders.web.quantities import COUNTED, Chip, CountNote, QuantityField, chips_of, note_of, outside_limits
 from panel.accounts.models import User
 from panel.lib.digits import typed_count, whole_number
 from panel.lib.money import MAX_MICROS
@@ -73,21 +73,6 @@ LINK_LOOKS: Mapping[LinkKind, LinkLook] = {
     LinkKind.KEYWORD: LinkLook(gettext_noop("Keyword"), gettext_noop("The words to search for."), "text", ""),
     LinkKind.TEXT: LinkLook(gettext_noop("Text"), gettext_noop("What the service asks for."), "text", ""),
 }
-
-
-class QuantityField(forms.CharField):
-    """A whole number as people write it: "1000", "1,000", "1.000", "1 000". ASCII digits only."""
-
-    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
-
-    def clean(self, value: str) -> int | None:
-        text = super().clean(value)
-        if not text:
-            return None
-        number = typed_count(text)
-        if number is None:
-            raise forms.ValidationError(_("Enter a whole number, such as 1000."))
-        return number
 
 
 def param_field(param: Param) -> forms.Field:
@@ -288,18 +273,26 @@ class OrderForm(forms.Form):
         if self.chosen is None or self.spec is None:
             return []
         typed = {param.name: self[param.name].value() or "" for param in self.params}
-        return [
-            *remarks_about(service=self.chosen, link=self["link"].value() or "", params=typed),
-            *self._read_numbers(),
-        ]
+        return remarks_about(service=self.chosen, link=self["link"].value() or "", params=typed)
 
-    def _read_numbers(self) -> Iterator[Remark]:
-        """Say how a number with a point is read: elsewhere it would be a decimal."""
-        for name in ("quantity", "runs", "interval"):
-            text = (self[name].value() or "").strip() if name in self.fields else ""
-            if "." in text and (number := typed_count(text)) is not None:
-                words = _("“%(text)s” is read as %(number)s.")
-                yield Remark(words % {"text": text, "number": f"{number:,}"})
+    @property
+    def count_notes(self) -> list[CountNote]:
+        """Return what to say below each number, as it is typed."""
+        shown = [self[name] for name in COUNTED if name in self.fields]
+        notes = (note_of(name=one.name, help=str(one.help_text), text=str(one.value() or "")) for one in shown)
+        return [self._with_limits(note) for note in notes]
+
+    def _with_limits(self, note: CountNote) -> CountNote:
+        if note.name != "quantity" or note.count is None or note.problem or self.chosen is None:
+            return note
+        return replace(note, problem=outside_limits(self.chosen, note.count))
+
+    @property
+    def chips(self) -> list[Chip]:
+        """Return the quantities to choose by a tap."""
+        if self.chosen is None or "quantity" not in self.fields:
+            return []
+        return chips_of(self.chosen, typed=typed_count(self["quantity"].value() or ""))
 
     @property
     def question_key(self) -> str:
@@ -373,18 +366,7 @@ def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summar
         quote = quote_order(customer=customer, offer=offer, quantity=quantity, runs=runs, interval=interval)
     except OrderRefused as refusal:
         return Summary(problem=refusal.message)
-    return Summary(quote, problem=_outside_limits(offer.service, quantity))
-
-
-def _outside_limits(service: Service, quantity: int) -> str:
-    if service.is_package:
-        return ""
-    if quantity < service.lowest_quantity:
-        return _("The smallest order of this service is %(count)s.") % {"count": f"{service.lowest_quantity:,}"}
-    if quantity > service.highest_quantity:
-        return _("The largest order of this service is %(count)s.") % {"count": f"{service.highest_quantity:,}"}
-    step = service.quantity_step
-    return between_steps(amount=quantity, step=step) if quantity % step else ""
+    return Summary(quote, problem=outside_limits(offer.service, quantity))
 
 
 # -- around the form ---------------------------------------------------------------------------------

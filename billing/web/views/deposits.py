@@ -52,6 +52,10 @@ def add_funds(request: HttpRequest) -> HttpResponse:
     if chosen is None:
         messages.error(request, _GONE)
         return _funds_page(request, offered, _form(offered[0], initial=_typed(request)) if offered else None)
+    if "amount_is" in request.POST:
+        # The answer to which amount was meant: shown in the field, to be sent from there.
+        typed = {**_typed(request), "amount": request.POST["amount_is"]}
+        return _funds_page(request, offered, _form(chosen, initial=typed))
     form = _form(chosen, request.POST, request.FILES)
     if not form.is_valid():
         return _funds_page(request, offered, form)
@@ -103,6 +107,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         # The field already shows what is wrong with the amount.
         amount = "" if "amount" in form.errors else form["amount"].value() or ""
         context |= _preview(request, form.method, amount, form["coupon"].value() or "")
+        context["readings"] = context["readings"] or form.amount_readings
         _focus_first_error(form)
     response = render(request, "billing/add_funds.html", context)
     if form and (origins := method_of(form.method).origins):
@@ -136,7 +141,7 @@ def _preview(request: HttpRequest, method: PaymentMethod, text: str, code: str) 
     amount = form.cleaned_data.get("amount")
     if amount is None:
         why_not = " ".join(str(error) for error in form.errors["amount"]) if text.strip() else ""
-        return {"method": method, "amount": None, "why_not": why_not}
+        return {"method": method, "amount": None, "why_not": why_not, "readings": form.amount_readings}
     bonus, extra, coupon_problem = method.bonus_terms.bonus_of(amount), 0, ""
     if code.strip():
         try:
@@ -153,6 +158,7 @@ def _preview(request: HttpRequest, method: PaymentMethod, text: str, code: str) 
         "coupon_problem": coupon_problem,
         "sum": amount + bonus + extra,
         "why_not": "",
+        "readings": (),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from panel.lib.digits import typed_count
+from panel.lib.digits import CountError, read_count
 from panel.lib.money import EXCHANGE_ONE, MICRO, MoneyError, exact_micros, format_plain, parse_decimal, scale
 
 
@@ -32,7 +32,7 @@ def typed_decimal(text: str) -> Decimal:
 
 
 class CountField(forms.CharField):
-    """A whole number as people write it: "1000", "1,000", "1.000"."""
+    """A whole number as people write it: "1000", "1,000", "1.000", "1k"."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}))
@@ -42,10 +42,10 @@ class CountField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        number = typed_count(text)
-        if number is None:
-            raise forms.ValidationError("Enter a whole number, such as 1000.")
-        return number
+        try:
+            return read_count(text)
+        except CountError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class ScaledField(forms.CharField):

@@ -306,6 +306,20 @@ def form_field(
     `placeholder=False` drops the widget's placeholder, for one that only repeats the label. `optional=False` does
     not mark the field as optional, for forms in which every field is. `focus` puts the cursor into it.
     """
+    is_check = isinstance(field.field.widget, forms.CheckboxInput)
+    return {
+        "field": field,
+        "widget": field_widget(field, placeholder=placeholder, focus=focus),
+        "is_check": is_check,
+        "is_password": isinstance(field.field.widget, forms.PasswordInput),
+        "is_new_password": field.name == "password1",
+        "is_optional": optional and not field.field.required and not is_check,
+    }
+
+
+@register.simple_tag
+def field_widget(field: BoundField, *, placeholder: bool = True, focus: bool = False) -> SafeString:
+    """Return the widget of a field in the look of the pages, for templates that lay out the rest themselves."""
     widget = field.field.widget
     look = next(name for kind, name in WIDGET_CLASSES if isinstance(widget, kind))
     own = widget.attrs.get("class", "")
@@ -317,11 +331,4 @@ def form_field(
         attrs["autofocus"] = True
     if widget.attrs.get("autocomplete") == "one-time-code":
         attrs["inputmode"] = "numeric"
-    return {
-        "field": field,
-        "widget": field.as_widget(attrs=attrs),
-        "is_check": isinstance(widget, forms.CheckboxInput),
-        "is_password": isinstance(widget, forms.PasswordInput),
-        "is_new_password": field.name == "password1",
-        "is_optional": optional and not field.field.required and not isinstance(widget, forms.CheckboxInput),
-    }
+    return field.as_widget(attrs=attrs)

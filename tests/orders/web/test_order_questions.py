@@ -65,7 +65,7 @@ def test_summary_when_typed_then_it_asks_before_the_click(signed_in, likes):
 def test_order_when_it_has_mistakes_too_then_both_are_shown(signed_in, likes):
     with nothing_changes():
         text = post(signed_in, likes, link=POST, quantity="x").content.decode()
-    assert ASKED in text and "Enter a whole number" in text and "Nothing was ordered yet." not in text
+    assert ASKED in text and "Write a whole number in digits" in text and "Nothing was ordered yet." not in text
 
 
 def test_comments_when_meant_as_several_then_split_by_a_button(signed_in):
