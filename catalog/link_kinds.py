@@ -117,16 +117,26 @@ _UNCLEAR_WORDS = words_of(
 )
 
 
+# Types of services for any site.
+_FOR_SITES = ("seo", "web_traffic")
+
+
 @lru_cache(maxsize=4_096)
 def guess_target(*, service_type: str, category: str, name: str) -> Target:
     """Return the platforms that the names speak of, and whether the service is for a post or for a profile."""
-    if service_type in ("seo", "web_traffic"):
+    if service_type in _FOR_SITES:
         return Target()
-    words = plain_words(f"{category} | {name}")
     own = plain_words(name)
     is_post, is_profile = holds(own, _POST_WORDS), holds(own, _PROFILE_WORDS)
     what = What.OTHER
     if is_post != is_profile and not holds(own, _UNCLEAR_WORDS):
         what = What.POST if is_post else What.PROFILE
+    return Target(guess_platforms(service_type=service_type, category=category, name=name), what)
+
+
+def guess_platforms(*, service_type: str, category: str, name: str) -> frozenset[str]:
+    """Return the platforms that the names of a service speak of; none for a service that is for any site."""
+    if service_type in _FOR_SITES:
+        return frozenset()
     # The name says more than the category, which may be "Instagram, Threads".
-    return Target(platforms_named(own) or platforms_named(words), what)
+    return platforms_named(plain_words(name)) or platforms_named(plain_words(f"{category} | {name}"))

@@ -35,16 +35,17 @@ class Ordered(Protocol):
 
 def platform_of(service: Service) -> str:
     """Return the name of the platform in PLATFORMS that a service is for; OTHER without exactly one."""
-    return _only(service.target.platforms)
+    return only_platform(service.target.platforms)
 
 
 def platform_of_order(order: Ordered) -> str:
     """Return the platform of an order by the name of its service, else by its link; OTHER if neither says."""
-    named = _only(guess_target(service_type="", category="", name=order.service_name).platforms)
+    named = only_platform(guess_target(service_type="", category="", name=order.service_name).platforms)
     return named if named != OTHER else read_place(order.link).platform or OTHER
 
 
-def _only(platforms: frozenset[str]) -> str:
+def only_platform(platforms: frozenset[str]) -> str:
+    """Return the one platform of these; OTHER if there is none, or several."""
     return next(iter(platforms)) if len(platforms) == 1 else OTHER
 
 

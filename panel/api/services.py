@@ -14,11 +14,11 @@ import structlog
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 
+from catalog.catalog_version import catalog_version
 from catalog.models.services import highest_quantity, lowest_quantity
 from catalog.prices.customer_prices import CustomerTerms, terms_of
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
-from catalog.shop.catalog_version import catalog_version
 from panel.accounts.models import User
 from panel.lib.money import format_plain
 

@@ -38,6 +38,7 @@ from panel.site.registry import (
     RATE_RISE_PERCENT,
     RECKONING_BAND_PERCENT,
     REPRICE_FACTOR,
+    SEARCH_WORDS,
     SIGN_UP,
     SILENCE_HOURS,
     SUBMISSION_LEASE_SECONDS,
@@ -79,7 +80,7 @@ GROUPS = (
     Group("brand", "Brand", (PANEL_NAME, PANEL_ACCENT, PANEL_LOGO, PANEL_FAVICON)),
     Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
     Group("business", "Business details", (BUSINESS_NAME, BUSINESS_ADDRESS, BUSINESS_TAX_NUMBER)),
-    Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SIGN_UP, EMAIL_VERIFICATION)),
+    Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SEARCH_WORDS, SIGN_UP, EMAIL_VERIFICATION)),
     Group("staff", "Sign-in of staff", (SECOND_FACTOR_ROLES, STAFF_IDLE_MINUTES, STAFF_SESSION_HOURS)),
     Group(
         "orders",

@@ -320,6 +320,35 @@ class SecondsList(Setting[tuple[int, ...]]):
         return f"{', '.join(f'{one:,}' for one in value)} seconds"
 
 
+class SameWords(Setting[tuple[tuple[str, ...], ...]]):
+    """Words that mean the same: one meaning on each line, commas or equals signs between its words."""
+
+    widget = "lines"
+    MAX_LINES = 200
+    max_length = 10_000
+
+    def parse(self, text: str) -> tuple[tuple[str, ...], ...]:
+        if len(text) > self.max_length:
+            raise ValueError(f"Use at most {self.max_length:,} characters.")
+        # The environment has one line: there a semicolon ends a meaning.
+        lines = [line.strip() for line in text.replace(";", "\n").splitlines() if line.strip()]
+        if len(lines) > self.MAX_LINES:
+            raise ValueError(f"Write at most {self.MAX_LINES} lines.")
+        return tuple(self._words(line) for line in lines)
+
+    def _words(self, line: str) -> tuple[str, ...]:
+        words = tuple(word.strip() for word in line.replace("=", ",").split(",") if word.strip())
+        if len(words) < 2 or not line.isprintable():
+            raise ValueError("Write at least two words on each line, such as: takipçi = followers.")
+        return words
+
+    def text_of(self, value: tuple[tuple[str, ...], ...]) -> str:
+        return "\n".join(" = ".join(words) for words in value)
+
+    def shown(self, value: tuple[tuple[str, ...], ...]) -> str:
+        return "; ".join(" = ".join(words) for words in value) or "none"
+
+
 class Rate(Setting[str]):
     """Requests per second, minute, hour or day, as 1200/m."""
 
@@ -343,8 +372,8 @@ class Secret(Setting[str]):
 
     def parse(self, text: str) -> str:
         text = text.strip()
-        if len(text) > self.MAX_LENGTH or not text.isprintable():
-            raise ValueError(f"Use one line of at most {self.MAX_LENGTH} characters.")
+        if len(text) > self.max_length or not text.isprintable():
+            raise ValueError(f"Use one line of at most {self.max_length} characters.")
         return text
 
     def shown(self, value: str) -> str:

@@ -17,6 +17,7 @@ from panel.site.kinds import (
     LinkText,
     Number,
     Rate,
+    SameWords,
     Seconds,
     SecondsList,
     Text,
@@ -76,6 +77,13 @@ PUBLIC_SHOP = Flag(
     "Public shop",
     default=False,
     help="Visitors see the services and their list prices without an account, on the start page as well.",
+)
+SEARCH_WORDS = SameWords(
+    "SEARCH_WORDS",
+    "Words that mean the same",
+    default=(),
+    help="One meaning on each line, such as: takipçi = followers. Who searches for one finds the others. Short names "
+    "of platforms and the usual words of large languages are known already.",
 )
 SIGN_UP = Choice(
     "SIGN_UP",

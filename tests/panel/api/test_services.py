@@ -17,6 +17,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
+from catalog.catalog_version import catalog_version
 from catalog.imports.run import import_services
 from catalog.models import (
     CatalogVersion,
@@ -45,7 +46,6 @@ from catalog.provider_accounts import leave_polling_lane, take_polling_lane
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop import catalog_version_triggers
-from catalog.shop.catalog_version import catalog_version
 from panel.api import services as subject
 from panel.api.services import PriceList, accepts_gzip, price_list
 from panel.lib.bulk_sql import update_rows
