@@ -200,8 +200,8 @@ def _by_day(wallet: Wallet, month: Month, *, before: tuple[int, int], last: tupl
 
 
 def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime(day.year, day.month, day.day), timezone.get_default_timezone())
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.get_default_timezone())
 
 
 def _local(moment: datetime) -> datetime:
-    return timezone.localtime(moment, timezone.get_default_timezone())
+    return moment.astimezone(timezone.get_default_timezone())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Entry
 
-KIND_NAMES = {
+KIND_NAMES: dict[str, Any] = {
     Entry.Kind.DEPOSIT: _("Deposits"),
     Entry.Kind.BONUS: _("Bonuses"),
     Entry.Kind.ORDER: _("Orders"),

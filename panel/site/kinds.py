@@ -372,8 +372,8 @@ class Secret(Setting[str]):
 
     def parse(self, text: str) -> str:
         text = text.strip()
-        if len(text) > self.max_length or not text.isprintable():
-            raise ValueError(f"Use one line of at most {self.max_length} characters.")
+        if len(text) > self.MAX_LENGTH or not text.isprintable():
+            raise ValueError(f"Use one line of at most {self.MAX_LENGTH} characters.")
         return text
 
     def shown(self, value: str) -> str:

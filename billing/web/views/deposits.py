@@ -96,7 +96,7 @@ def _with_fresh_key(request: HttpRequest, chosen: PaymentMethod) -> DepositForm:
 
 def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: DepositForm | None) -> HttpResponse:
     deposits = Deposit.objects.filter(customer_id=request.user.pk).select_related("method")
-    context = {
+    context: dict[str, Any] = {
         "methods": offered,
         "form": form,
         "button": _(method_of(form.method).button) if form else "",

@@ -23,7 +23,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.keyset_pagination import each_row, name_the_few, page_of
 
-_CHIPS = {"": _("All"), **KIND_NAMES}
+_CHIPS: dict[str, Any] = {"": _("All"), **KIND_NAMES}
 
 
 @login_required
