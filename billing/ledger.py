@@ -85,6 +85,11 @@ def open_wallet(*, customer_id: int) -> Wallet:
         raise
 
 
+def end_credit(*, wallet_id: int) -> None:
+    """Let the wallet go below zero no longer. Raise IntegrityError if it is below zero already."""
+    QuerySet(Wallet).filter(pk=wallet_id).update(credit_limit=0)
+
+
 def post(
     *,
     wallet_id: int,

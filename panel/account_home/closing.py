@@ -98,7 +98,7 @@ def close_account(*, customer: User, gives_up: int) -> None:
 
 def _leave_wallet(wallet: Wallet, balance: int) -> None:
     """Take what is given up out of the wallet, and the credit with it: nothing can be ordered from it any more."""
-    Wallet.objects.filter(pk=wallet.pk).update(credit_limit=0)
+    ledger.end_credit(wallet_id=wallet.pk)
     if balance:
         ledger.post(
             wallet_id=wallet.pk,
