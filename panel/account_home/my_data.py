@@ -171,4 +171,8 @@ def _text(value: dict[str, Any]) -> str:
 
 
 def _moment(value: object) -> str:
-    return timezone.localtime(value).isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+    return (
+        value.astimezone(timezone.get_default_timezone()).isoformat(timespec="seconds")
+        if isinstance(value, datetime)
+        else str(value)
+    )

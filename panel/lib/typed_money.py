@@ -13,7 +13,7 @@ MAX_TEXT = 40
 
 _IN_TWO_WAYS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _DECIMAL_COMMA = re.compile(r"[0-9]{1,12},[0-9]{1,2}")
-_SPACED = re.compile(r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,4}(?=\Z|[.,])")
+_SPACED = re.compile(r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,4}")
 
 
 class AmbiguousAmount(MoneyError):
@@ -32,7 +32,7 @@ def parse_typed_money(text: str) -> int:
     plain = ascii_digits(text)
     if len(plain) > MAX_TEXT:
         return parse_money(plain)  # Which refuses it.
-    if spaced := _SPACED.match(plain):
+    if (spaced := _SPACED.match(plain)) and plain[spaced.end() : spaced.end() + 1] in ("", ".", ","):
         plain = spaced[0].replace(" ", "") + plain[spaced.end() :]
     if _DECIMAL_COMMA.fullmatch(plain):
         plain = plain.replace(",", ".")
