@@ -1,5 +1,6 @@
 from django.urls import path
 
+from billing.intake.views import gateway_call
 from billing.methods import method_urls
 from billing.web.views import deposits, statements, wallet
 
@@ -18,5 +19,6 @@ urlpatterns = [
     path("deposits/<int:pk>/cancel/", deposits.deposit_cancel, name="deposit_cancel"),
     path("deposits/<int:pk>/receipt/", deposits.deposit_receipt, name="deposit_receipt"),
     path("deposits/<int:pk>/slip/", statements.deposit_slip, name="deposit_slip"),
+    path("pay/gateway/<slug:code>/<int:pk>/", gateway_call, name="gateway_call"),
     *method_urls(),
 ]

@@ -57,7 +57,7 @@ OTHER_ARRIVAL = "This payment_id came before, with another amount, currency or r
 def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
     """Keep the call and do what it says. Return the answer; refused calls are kept as well."""
     if call.size > MAX_BODY:
-        return _refuse(method, call, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+        return refuse_call(method, call, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
     try:
         call_id = verify(
             secrets=[decrypt(row.secret_encrypted) for row in secrets_of(method=method)],
@@ -66,11 +66,11 @@ def receive_call(*, method: PaymentMethod, call: Call) -> Answer:
             now=clock.now().timestamp(),
         )
     except BadSignature as error:
-        return _refuse(method, call, HTTPStatus.UNAUTHORIZED, str(error))
+        return refuse_call(method, call, HTTPStatus.UNAUTHORIZED, str(error))
     try:
         arrival = read_arrival(call.body)
     except BadArrival as error:
-        return _refuse(method, call, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), is_genuine=True)
+        return refuse_call(method, call, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), is_genuine=True)
     try:
         with transaction.atomic():
             return _take(method, call, call_id, arrival)
@@ -97,12 +97,12 @@ def _take(method: PaymentMethod, call: Call, call_id: str, arrival: Arrival) -> 
             seen_at=clock.now(),
             due_at=clock.now(),
         )
-        _keep(method, call, GatewayCall.Outcome.ACCEPTED, payment=payment, **known)
+        keep_call(method, call, GatewayCall.Outcome.ACCEPTED, payment=payment, **known)
         hint_after_commit("billing.tasks.credit_payments")
         return Answer(HTTPStatus.ACCEPTED, "Thank you. The payment is being credited.")
     if not _is_same(payment, arrival):
         return _contradict(method, call, OTHER_ARRIVAL, payment, known)
-    _keep(method, call, GatewayCall.Outcome.REPEATED, payment=payment, **known)
+    keep_call(method, call, GatewayCall.Outcome.REPEATED, payment=payment, **known)
     return Answer(HTTPStatus.OK, "This payment came before. Nothing was changed.")
 
 
@@ -114,7 +114,7 @@ def _is_same(payment: Payment, arrival: Arrival) -> bool:
 def _contradict(
     method: PaymentMethod, call: Call, problem: str, payment: Payment | None, known: Mapping[str, Any]
 ) -> Answer:
-    _keep(method, call, GatewayCall.Outcome.CONFLICT, problem=problem, payment=payment, **known)
+    keep_call(method, call, GatewayCall.Outcome.CONFLICT, problem=problem, payment=payment, **known)
     raise_alert(
         cause=Cause.PAYMENT_CONFLICT,
         about=method.pk,
@@ -124,12 +124,15 @@ def _contradict(
     return Answer(HTTPStatus.CONFLICT, problem)
 
 
-def _refuse(method: PaymentMethod, call: Call, status: HTTPStatus, problem: str, *, is_genuine: bool = False) -> Answer:
-    _keep(method, call, GatewayCall.Outcome.REFUSED, problem=problem, is_genuine=is_genuine, is_repeat=is_genuine)
+def refuse_call(
+    method: PaymentMethod, call: Call, status: HTTPStatus, problem: str, *, is_genuine: bool = False
+) -> Answer:
+    keep_call(method, call, GatewayCall.Outcome.REFUSED, problem=problem, is_genuine=is_genuine, is_repeat=is_genuine)
     return Answer(status, problem)
 
 
-def _keep(method: PaymentMethod, call: Call, outcome: str, **values: Any) -> None:
+def keep_call(method: PaymentMethod, call: Call, outcome: str, **values: Any) -> None:
+    """Store a call as it came, with what was decided about it."""
     kept = {name: call.headers[name][:MAX_HEADER] for name in KEPT_HEADERS if name in call.headers}
     GatewayCall.objects.create(
         method=method,

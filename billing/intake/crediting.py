@@ -79,13 +79,19 @@ def _lock(payment_id: int) -> Payment:
 def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
     """Return a value of Payment.Hold, "" if nothing speaks against crediting."""
     method, hold = payment.method, Payment.Hold
+    if method.is_sandbox:
+        return hold.SANDBOX
     if payment.currency != settings.PANEL_CURRENCY:
         return hold.CURRENCY
     if deposit is None:
         return hold.UNKNOWN_REFERENCE
     if deposit.state == Deposit.State.REFUSED:
         return hold.REFUSED
-    if deposit.state == Deposit.State.APPROVED and deposit.decided_by_id and not deposit.payments.exists():
+    if (
+        deposit.state == Deposit.State.APPROVED
+        and deposit.decided_by_id
+        and not deposit.payments.filter(credited__gt=0).exists()
+    ):
         # Staff saw money come in for it; this is probably the same money.
         return hold.BY_HAND
     due = payment.came_in - payment.credited

@@ -3,6 +3,7 @@
 from billing.models.coupons import Coupon, Redemption
 from billing.models.deposits import Deposit, PaymentMethod
 from billing.models.intake import GatewayCall, Payment, PaymentCredit, SigningSecret
+from billing.models.invoices import Invoice, Reversal
 from billing.models.wallets import Entry, Wallet
 
 __all__ = (
@@ -10,10 +11,12 @@ __all__ = (
     "Deposit",
     "Entry",
     "GatewayCall",
+    "Invoice",
     "Payment",
     "PaymentCredit",
     "PaymentMethod",
     "Redemption",
+    "Reversal",
     "SigningSecret",
     "Wallet",
 )

@@ -38,6 +38,10 @@ class PaymentMethod(models.Model):
     tiers = models.JSONField(
         "bonus by amount", null=True, blank=True, help_text="Pairs of least micro-units and basis points."
     )
+    credentials_encrypted = models.TextField(blank=True, default="", db_default="")
+    is_sandbox = models.BooleanField(
+        "sandbox", default=False, db_default=False, help_text="For trying it out: nothing is ever credited."
+    )
     position = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField("offered", default=True)
     hours_open = models.PositiveIntegerField(

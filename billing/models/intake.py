@@ -43,6 +43,7 @@ class Payment(models.Model):
         CREDITED = "credited", "Credited"
         HELD = "held", "Waits for staff"
         DISMISSED = "dismissed", "Not credited"
+        GONE = "gone", "Never came"
 
     class Hold(models.TextChoices):
         UNKNOWN_REFERENCE = "unknown_reference", "Its reference is not known"
@@ -51,6 +52,8 @@ class Payment(models.Model):
         REFUSED = "refused", "Its request was refused"
         BY_HAND = "by_hand", "Its request was approved by hand"
         CURRENCY = "currency", "In another currency"
+        GATEWAY = "gateway", "Its gateway holds it"
+        SANDBOX = "sandbox", "Of a sandbox, so not real"
 
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="payments", db_index=False)
     external_id = models.CharField(max_length=MAX_EXTERNAL_ID)
@@ -126,6 +129,7 @@ class GatewayCall(models.Model):
         REPEATED = "repeated", "Repeated"
         CONFLICT = "conflict", "Contradicts an earlier one"
         REFUSED = "refused", "Refused"
+        UNKNOWN = "unknown", "About an unknown invoice"
 
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="calls", db_index=False)
     call_id = models.CharField(max_length=64, blank=True)
@@ -134,6 +138,9 @@ class GatewayCall(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     problem = models.CharField(max_length=300, blank=True, help_text="What the caller was told.")
     payment = models.ForeignKey(Payment, null=True, blank=True, on_delete=models.PROTECT, related_name="calls")
+    invoice = models.ForeignKey(
+        "billing.Invoice", null=True, blank=True, on_delete=models.PROTECT, related_name="calls"
+    )
     received_at = models.DateTimeField(default=timezone.now)
     address = models.CharField(max_length=45, blank=True)
     headers = models.JSONField(default=dict)

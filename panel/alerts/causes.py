@@ -82,7 +82,9 @@ class Cause(StrEnum):
     DEPOSIT_WAITS = "deposit:{}:waits"
     DESTINATION = "payment-method:{}"
     PAYMENT_CONFLICT = "payment-method:{}:conflict"
+    UNKNOWN_INVOICE = "payment-method:{}:unknown-invoice"
     HELD_PAYMENT = "payment:{}:held"
+    REVERSAL = "payment:{}:reversal"
 
     @property
     def tells_costs(self) -> bool:

@@ -13,7 +13,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.db.models import Model
 
-from billing.models import SigningSecret
+from billing.models import PaymentMethod, SigningSecret
 from catalog.models import Provider
 from panel.channels.models import Channel
 from panel.lib.crypto import Undecryptable, encrypt, has_newest_key, is_ciphertext, reencrypt
@@ -79,6 +79,7 @@ KINDS = (
     Kind("Second factors", Authenticator, "data", _apply_to_factor, may_be_plain=True),
     Kind("Secrets of channels", Channel, "secret_encrypted", _apply_to_text),
     Kind("Old secrets of channels", Channel, "old_secret_encrypted", _apply_to_text),
+    Kind("Credentials of payment methods", PaymentMethod, "credentials_encrypted", _apply_to_text),
     Kind("Secrets of payment methods", SigningSecret, "secret_encrypted", _apply_to_text),
     Kind("Secret settings", StoredSetting, "value", _apply_to_text, rows=_secret_settings),
 )

@@ -213,6 +213,18 @@ ADVICE = {
         "Open it: credit it to the request that it belongs to, or say why it is not credited.",
         "admin:billing_payment_change",
     ),
+    Cause.REVERSAL: Advice(
+        Topic.DEPOSITS,
+        "Debits nothing: what a customer has spent cannot be taken back, and gateways err.",
+        "Look at the payment at the gateway. If the money is gone, take it from the customer's wallet.",
+        "admin:billing_payment_change",
+    ),
+    Cause.UNKNOWN_INVOICE: Advice(
+        Topic.DEPOSITS,
+        "Keeps the call and credits nothing.",
+        "Does another shop use the same account of the gateway? Give each its own. Else look at the gateway's list.",
+        "admin:billing_gatewaycall_changelist",
+    ),
     Cause.PAYMENT_CONFLICT: Advice(
         Topic.DEPOSITS,
         "Keeps both calls. The first one counts, and the second changed nothing.",

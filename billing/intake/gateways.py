@@ -1,0 +1,175 @@
+"""What the panel needs to know of a gateway: create an invoice, read what was paid, and check that a call is genuine.
+
+A gateway is one module of `doors`, which ends with `register(…)`: see docs/payments/writing-a-door.md. It speaks to its
+server and translates; it never touches the database, and money least of all.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum
+from importlib import import_module
+from typing import ClassVar, Protocol
+
+from billing.intake.calls import Call
+
+
+class GatewayError(Exception):
+    """No answer, or one that says nothing: whatever was asked may have happened. The message is for staff."""
+
+
+class GatewayRefused(Exception):
+    """A clear no: nothing happened. The message is for staff."""
+
+
+class Effect(Enum):
+    """What a payment's status means for money."""
+
+    CREDIT = "credit"  # it is there, all of `came_in`
+    WAIT = "wait"  # on its way, or a part that the gateway does not count yet
+    NEVER = "never"  # nothing came, or it vanished before it was credited
+    HOLD = "hold"  # it is there, and a person decides
+    REVERSE = "reverse"  # it was there, and the gateway took it back
+
+
+class Repair(Enum):
+    """What can be done when the answer to `create` was lost."""
+
+    CREATE = "create"  # creating again with the same reference returns the invoice that exists
+    LOOK_UP = "look up"  # it can be searched for by our reference
+    NONE = "none"  # it cannot be found: leave it to expire, and never create a second one
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An invoice as a gateway is asked for it. `amount` is in micro-units of `currency`."""
+
+    our_ref: str
+    external_id: str
+    amount: int
+    currency: str
+    customer_ref: str
+    callback_url: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An invoice that a gateway keeps. `details` are shown to the customer, by name, as the gateway wrote them."""
+
+    external_id: str
+    url: str
+    expires_at: datetime | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A payment as the gateway counts it: `came_in` micro-units of `currency` in all, under its own id."""
+
+    external_id: str
+    came_in: int
+    currency: str
+    effect: Effect
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a gateway says of an invoice now. `is_over`: it waits for no more money."""
+
+    our_ref: str
+    seen: Sequence[Seen]
+    is_over: bool = False
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a genuine call is about: an invoice, by our reference or the gateway's id. `call_id`: the message's own."""
+
+    call_id: str
+    our_ref: str = ""
+    external_id: str = ""
+    is_test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A field of the set-up. Secrets are stored encrypted and never shown again."""
+
+    name: str
+    label: str
+    help: str = ""
+    is_secret: bool = True
+
+
+Credentials = Mapping[str, str]
+
+
+class HasMoney(Protocol):
+    """A line of the gateway's own list, for the reconciliation of a day."""
+
+    external_id: str
+    came_in: int
+
+
+class Gateway(ABC):
+    """A gateway's protocol. Every method may raise GatewayError; those that ask for something GatewayRefused, too."""
+
+    code: ClassVar[str]
+    label: ClassVar[str]
+    credentials: ClassVar[Sequence[Credential]]
+    repair: ClassVar[Repair]
+    # Sites to which the customer is sent to pay; the browser blocks all others.
+    origins: ClassVar[Sequence[str]] = ()
+
+    @abstractmethod
+    def create(self, asked: Asked, credentials: Credentials) -> Created:
+        """Create the invoice."""
+
+    def look_up(self, asked: Asked, credentials: Credentials) -> Created | None:
+        """Return the invoice with our reference, None if there is none. For Repair.LOOK_UP."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def read(self, asked: Asked, credentials: Credentials) -> Reading:
+        """Return what was paid for the invoice."""
+
+    @abstractmethod
+    def verify(self, call: Call, credentials: Credentials) -> Told:
+        """Return what a call is about. Raise `panel.lib.signatures.BadSignature` if it is not genuine."""
+
+    @abstractmethod
+    def check(self, credentials: Credentials) -> str:
+        """Return a sentence that says that the credentials work."""
+
+    @abstractmethod
+    def list_day(self, day: date, credentials: Credentials) -> Sequence[HasMoney]:
+        """Return the payments that the gateway counts to a day (UTC), those alone that are credited."""
+
+
+_GATEWAYS: dict[str, Gateway] = {}
+
+
+def register(gateway: Gateway) -> None:
+    """Register a gateway by its code."""
+    _GATEWAYS[gateway.code] = gateway
+
+
+def gateways() -> dict[str, Gateway]:
+    """Return every known gateway by code."""
+    from billing.intake import doors
+
+    for module in pkgutil.iter_modules(doors.__path__):
+        import_module(f"{doors.__name__}.{module.name}")
+    return _GATEWAYS
+
+
+def gateway_of(code: str) -> Gateway:
+    """Return the gateway. Raise KeyError if its module was removed."""
+    return gateways()[code]

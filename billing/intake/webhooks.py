@@ -1,0 +1,73 @@
+"""Calls of gateways: kept as they came, and taken as a sign that it is time to ask."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from billing.intake.calls import MAX_BODY, TOO_LARGE, Answer, Call, keep_call, refuse_call
+from billing.intake.credentials import credentials_of
+from billing.intake.gateways import Told, gateway_of
+from billing.models import GatewayCall, Invoice, PaymentMethod
+from panel.alerts.causes import Cause
+from panel.alerts.services import raise_alert
+from panel.lib import clock
+from panel.lib.signatures import BadSignature
+from panel.lib.task_hints import hint_after_commit
+
+log = structlog.get_logger(__name__)
+UNKNOWN = "No request of ours has this number."
+
+
+def receive_webhook(*, method: PaymentMethod, call: Call) -> Answer:
+    """Keep the call; if it is genuine, ask the gateway about its invoice soon. Money follows from what that says."""
+    if call.size > MAX_BODY:
+        return refuse_call(method, call, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+    try:
+        told = gateway_of(method.kind).verify(call, credentials_of(method))
+    except BadSignature as error:
+        return refuse_call(method, call, HTTPStatus.UNAUTHORIZED, str(error))
+    try:
+        with transaction.atomic():
+            return _take(method, call, told)
+    except IntegrityError:
+        # The same call at the same time. Its row is committed now.
+        with transaction.atomic():
+            return _take(method, call, told)
+
+
+def _take(method: PaymentMethod, call: Call, told: Told) -> Answer:
+    is_repeat = GatewayCall.objects.filter(
+        method=method, call_id=told.call_id, is_genuine=True, is_repeat=False
+    ).exists()
+    known = {"call_id": told.call_id, "is_genuine": True, "is_repeat": is_repeat}
+    if told.is_test:
+        keep_call(method, call, GatewayCall.Outcome.ACCEPTED, problem="A test. Nothing follows from it.", **known)
+        return Answer(HTTPStatus.OK, "The test came in.")
+    invoice = _invoice_of(method, told)
+    if invoice is None:
+        keep_call(method, call, GatewayCall.Outcome.UNKNOWN, problem=UNKNOWN, **known)
+        raise_alert(
+            cause=Cause.UNKNOWN_INVOICE,
+            about=method.pk,
+            text=f"{method.name} told about an invoice that is not ours ({told.our_ref or told.external_id}).",
+        )
+        return Answer(HTTPStatus.OK, UNKNOWN)
+    outcome = GatewayCall.Outcome.REPEATED if is_repeat else GatewayCall.Outcome.ACCEPTED
+    keep_call(method, call, outcome, invoice=invoice, **known)
+    Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=clock.now())
+    hint_after_commit("billing.tasks.credit_payments")
+    return Answer(HTTPStatus.OK, "Thank you.")
+
+
+def _invoice_of(method: PaymentMethod, told: Told) -> Invoice | None:
+    """Return the invoice that a call names, by our reference or by the gateway's id; None if they disagree."""
+    rows = Invoice.objects.filter(method=method)
+    if told.our_ref:
+        found = rows.filter(our_ref=told.our_ref).first()
+        if found and told.external_id and found.external_id not in ("", told.external_id):
+            log.warning("invoice has another id", invoice=told.our_ref, told=told.external_id)
+        return found
+    return rows.filter(external_id=told.external_id).exclude(external_id="").first()

@@ -1,0 +1,36 @@
+"""Every gateway as a payment method: the customer is sent to its page, or shown where to pay."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from billing.intake.gateways import Gateway, gateways
+from billing.intake.invoices import open_invoice
+from billing.methods import Method, MethodFailed, register
+from billing.models import Deposit, Invoice
+
+
+class GatewayMethod(Method):
+    """The method of one gateway."""
+
+    destination = ("credentials_encrypted", "is_sandbox")
+    secrets = ("credentials_encrypted",)
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.code = gateway.code  # type: ignore[misc]
+        self.label = gateway.label  # type: ignore[misc]
+        self.origins = gateway.origins  # type: ignore[misc]
+
+    def begin(self, deposit: Deposit) -> str:
+        invoice = open_invoice(deposit=deposit)
+        if invoice.state == Invoice.State.FAILED:
+            raise MethodFailed(
+                _("This way to pay does not work at the moment. Nothing was charged. Choose another, or try it later.")
+            )
+        # Without an answer yet, the deposit's page waits for it.
+        return invoice.url or reverse("deposit_detail", args=[deposit.pk])
+
+
+for _gateway in gateways().values():
+    register(GatewayMethod(_gateway))
