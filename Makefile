@@ -19,8 +19,9 @@ proof: $(VENV)/.development
 bench: $(VENV)/.development
 	@$(BIN)/python -m tests.bench
 
+# make chaos, or a part: make chaos PART=payments
 chaos: $(VENV)/.development
-	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tests.chaos $(PART)
 
 lint: $(VENV)/.development
 	@$(BIN)/ruff check .

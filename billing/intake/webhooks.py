@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 
 from billing.intake.calls import MAX_BODY, TOO_LARGE, Answer, Call, keep_call, refuse_call
 from billing.intake.credentials import credentials_of
-from billing.intake.gateways import Told, gateway_of
+from billing.intake.gateways import Created, Told, gateway_of
+from billing.intake.invoices import store_created
 from billing.models import GatewayCall, Invoice, PaymentMethod
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
@@ -57,6 +58,9 @@ def _take(method: PaymentMethod, call: Call, told: Told) -> Answer:
         return Answer(HTTPStatus.OK, UNKNOWN)
     outcome = GatewayCall.Outcome.REPEATED if is_repeat else GatewayCall.Outcome.ACCEPTED
     keep_call(method, call, outcome, invoice=invoice, **known)
+    if told.external_id and not invoice.external_id:
+        # Its creation was not answered. Whether the id is really its own, the read says.
+        store_created(invoice=invoice, created=Created(told.external_id, url=""))
     Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=clock.now())
     hint_after_commit("billing.tasks.credit_payments")
     return Answer(HTTPStatus.OK, "Thank you.")

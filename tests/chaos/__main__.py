@@ -21,16 +21,17 @@ from tests.chaos.guards import never_reached, read
 from tests.chaos.sabotage import SABOTAGES, VARIABLE
 from tests.chaos.surroundings import Surroundings, surroundings
 
-PARTS = ("matrix", "stop", "kill", "ends", "restore")
+PARTS = ("matrix", "stop", "kill", "ends", "restore", "payments")
 # Those that connect workers by a broker.
 _WITH_BROKER = ("kill", "ends", "restore")
 # Those that a short run leaves out unless they are named: they start many processes.
-_LONG = ("ends", "restore")
+_LONG = ("ends", "restore", "payments")
 # UPSTREAM_ADD_TIMEOUT and SUBMISSION_LEASE_SECONDS of each part. "matrix" and "stop" wait for every late answer and
 # every lease, so theirs are short, but long enough for a busy machine.
 _BRIEF, _USUAL = ("0.8", "3"), ("1.5", "4")
-_TIMEOUTS = {"matrix": _BRIEF, "stop": _BRIEF, "kill": _USUAL, "ends": _USUAL, "restore": _USUAL}
+_TIMEOUTS = {"matrix": _BRIEF, "stop": _BRIEF, "kill": _USUAL, "ends": _USUAL, "restore": _USUAL, "payments": _USUAL}
 _SHORT_ORDERS, _HALF_ORDERS = 40, 15
+_SHORT_PAYMENTS = 100
 
 
 def main() -> int:
@@ -57,6 +58,7 @@ def _arguments() -> Any:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them by default")
     parser.add_argument("--orders", type=int, default=600, help="how many orders the part kill creates")
+    parser.add_argument("--payments", type=int, default=1_000, help="how many payments the part payments makes")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random choices")
     parser.add_argument("--short", action="store_true", help="a representative selection, within seconds")
     parser.add_argument("--half", type=int, choices=[1, 2], default=0, help="run only this half of the short cases")
@@ -128,7 +130,7 @@ def _run_part(part: str, given: Any, where: Surroundings) -> Figures:
 
 
 def _figures_of(part: str, given: Any, where: Surroundings, children: Children) -> Figures:
-    from tests.chaos import ends, kill, matrix, restore, stop
+    from tests.chaos import ends, kill, matrix, payments, restore, stop
 
     has_broker = bool(where.redis_url)
     match part:
@@ -144,6 +146,8 @@ def _figures_of(part: str, given: Any, where: Surroundings, children: Children) 
         case "restore":
             hosts = restore.HOSTS[:1] if given.short else restore.HOSTS
             return restore.run(children=children, has_broker=has_broker, seed=given.seed, hosts=hosts)
+        case "payments":
+            return payments.run(payments=_SHORT_PAYMENTS if given.short else given.payments, seed=given.seed)
     return kill.run(
         children=children, redis_url=where.redis_url, orders=_order_count(given), seed=given.seed, kill_seconds=1.0
     )

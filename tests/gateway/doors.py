@@ -71,7 +71,7 @@ class Fake(Gateway):
         secrets = credentials["secret"].split()
         call_id = verify(secrets=secrets, headers=call.headers, body=call.body, now=timezone.now().timestamp())
         told = json.loads(call.body)
-        return Told(call_id, our_ref=told["ref"], is_test=bool(told.get("test")))
+        return Told(call_id, our_ref=told["ref"], external_id=told["id"], is_test=bool(told.get("test")))
 
     def check(self, credentials: Credentials) -> str:
         ask("GET", f"{credentials['address']}/day/x")

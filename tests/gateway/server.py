@@ -101,7 +101,8 @@ class Books:
 
     def message(self, ref: str, *, call_id: str = "", at: float | None = None, **extra: Any) -> tuple[bytes, Headers]:
         """Return the body and the signed headers of a call about an invoice."""
-        body = json.dumps({"ref": ref, **extra}).encode()
+        kept = self.by_ref(ref)
+        body = json.dumps({"ref": ref, "id": kept.id if kept else "", **extra}).encode()
         call_id = call_id or f"c-{next(self._ids)}"
         now = str(int(time.time() if at is None else at))
         signatures = []

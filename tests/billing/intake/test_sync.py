@@ -258,6 +258,15 @@ def test_call_when_genuine_then_kept_and_the_gateway_is_asked(alice, invoice, bo
     assert (balance(alice), GatewayCall.objects.get().invoice) == (20, invoice)
 
 
+def test_call_when_its_invoice_was_lost_then_found_by_it_and_its_money_credited(alice, books, method_of, call):
+    books.faults["create:lost"] = 1
+    found = opened(alice, method_of("fake-lossy"))
+    books.pay(found.our_ref, "20")
+    call(found)
+    run_payments()
+    assert (balance(alice), Invoice.objects.get().state) == (20, "paid")
+
+
 def test_call_when_it_claims_money_that_never_came_then_nothing_credited(alice, invoice, call):
     call(invoice, paid="20", status="settled")
     run_payments()

@@ -1,0 +1,231 @@
+"""Payments under every fault at once: what came into wallets must be what the gateways' own books say was paid.
+
+Customers open invoices and pay them, exactly or not; the gateway calls, many times, out of order, late, or never;
+workers read and credit beside each other, and die before any statement. In the end all work is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, connections
+from django.utils import timezone
+
+from billing.deposits import cancel_deposit
+from billing.intake import gateways
+from billing.intake.calls import Call, receive_call
+from billing.intake.credentials import store_credentials
+from billing.intake.gateways import Repair
+from billing.intake.invoices import open_invoice
+from billing.intake.rounds import run_payments
+from billing.intake.secrets import add_secret
+from billing.intake.webhooks import receive_webhook
+from billing.models import Deposit, Invoice, Payment, PaymentMethod, Wallet
+from panel.lib.money import MICRO
+from tests import make
+from tests.billing.intake.calls import arrival_of, signed
+from tests.chaos.figures import Figures
+from tests.chaos.truth import audit_ledger
+from tests.gateway import doors, server
+
+CUSTOMERS, WORKERS, CALLERS = 40, 4, 2
+DOORS = (doors.Fake, doors.Once, doors.Lossy)
+# Of all actions, how many are broken: a worker dies, an answer is lost, a read fails.
+KILLED, LOST, DOWN = 0.1, 0.15, 0.1
+AMOUNTS = ("20", "20", "20", "7.5", "12.345678", "0.01", "250", "19.999999")
+
+
+class _Killed(BaseException):
+    """A process that ends before its next statement."""
+
+
+class _Chaos:
+    def __init__(self, *, payments: int, seed: int, gateway: server.Server) -> None:
+        self.random = random.Random(seed)
+        self.books, self.figures, self.wanted = gateway.books, Figures(), payments
+        self.lock, self.is_over, self.made = threading.Lock(), threading.Event(), count(1)
+        self.customers = [make.customer(f"c{number}@example.org") for number in range(CUSTOMERS)]
+        address = f"http://127.0.0.1:{gateway.server_address[1]}"
+        self.methods: dict[str, PaymentMethod] = {}
+        for door in DOORS:
+            gateways.register(door())
+            method = make.payment_method(kind=door.code, name=door.code, bonus_bp=333)
+            store_credentials(method=method, values={"address": address, "secret": server.SECRET})
+            self.methods[door.code] = method
+        self.signed = make.payment_method(kind="signed", name="Signed", bonus_bp=333)
+        self.secret = add_secret(method=self.signed)
+        # What was really paid by signed calls, by customer, and the calls to repeat.
+        self.told: dict[int, int] = {}
+        self.calls: list[tuple[PaymentMethod, Callable[..., Any], Call]] = []
+
+    def chance(self, share: float) -> bool:
+        with self.lock:
+            return self.random.random() < share
+
+    def choose(self, options: Any) -> Any:
+        with self.lock:
+            return self.random.choice(options)
+
+    # -- what people and machines do -----------------------------------------------------------------------
+
+    def buy(self) -> None:
+        """A customer asks to add funds and pays, by a gateway or in a way that a program sees."""
+        customer, amount = self.choose(self.customers), self.choose(AMOUNTS)
+        Deposit.objects.filter(customer=customer).update(expires_at=timezone.now() - timedelta(seconds=1))
+        if self.chance(0.3):
+            self.pay_and_tell(customer, amount)
+            return
+        method = self.methods[self.choose(list(self.methods))]
+        if self.chance(LOST):
+            self.books.faults[self.choose(("create:lost", "create:dropped", "create:garbled"))] += 1
+        deposit = make.pending_deposit(customer, "20", method=method)
+        self.survive(lambda: open_invoice(deposit=deposit))
+        invoice = Invoice.objects.filter(deposit=deposit).first()
+        if invoice is None or self.books.by_ref(invoice.our_ref) is None:
+            return
+        for part in [amount] if self.chance(0.8) else [amount, "5.000001", amount]:
+            self.books.pay(invoice.our_ref, part)
+            self.figures.add("payments")
+        if self.chance(0.05):
+            with suppress(Exception):
+                cancel_deposit(deposit=deposit)
+
+    def pay_and_tell(self, customer: Any, amount: str) -> None:
+        deposit = make.pending_deposit(customer, "20", method=self.signed)
+        call = signed(self.secret, arrival_of(deposit=deposit.pk, amount=amount))
+        with self.lock:
+            self.told[customer.pk] = self.told.get(customer.pk, 0) + int(Decimal(amount) * MICRO)
+            self.calls.append((self.signed, receive_call, call))
+        self.figures.add("payments")
+
+    def call(self) -> None:
+        """A gateway tells, of anything, or repeats what it told before, several times at once."""
+        invoice = self.choose(list(Invoice.objects.values_list("our_ref", "method_id")) or [("", 0)])
+        if invoice[0] and self.chance(0.6):
+            body, headers = self.books.message(invoice[0])
+            method = next(one for one in self.methods.values() if one.pk == invoice[1])
+            with self.lock:
+                self.calls.append((method, receive_webhook, Call(headers, body, len(body), "192.0.2.1")))
+        if not self.calls:
+            return
+        method, receive, message = self.choose(self.calls)
+        for _ in range(self.choose((1, 1, 2, 10))):
+            self.figures.add("calls")
+            self.survive(lambda: receive(method=method, call=message))
+        time.sleep(0.02)
+
+    def work(self) -> None:
+        """A worker does one round, with everything due at once."""
+        if self.chance(DOWN):
+            self.books.faults[self.choose(("read:down", "read:garbled"))] += 1
+        rows = Invoice.objects.filter(next_poll_at__isnull=False).values_list("pk", flat=True)
+        Invoice.objects.filter(pk__in=self.some(rows)).update(next_poll_at=timezone.now())
+        self.survive(run_payments)
+
+    def some(self, rows: Any) -> list[int]:
+        found = list(rows)
+        with self.lock:
+            return self.random.sample(found, min(len(found), 15))
+
+    def survive(self, act: Callable[[], Any]) -> None:
+        """Run `act`, in a process that may be killed before any of its statements."""
+        left = [self.choose(range(60)) if self.chance(KILLED) else -1]
+
+        def die(execute: Any, *args: Any) -> Any:
+            if left[0] == 0:
+                raise _Killed
+            left[0] -= 1
+            return execute(*args)
+
+        try:
+            with connection.execute_wrapper(die):
+                act()
+        except _Killed:
+            self.figures.add("kills")
+            connection.close()
+        except Exception as error:
+            self.figures.faults[type(error).__name__] += 1
+            connection.close()
+
+    # -- the run ---------------------------------------------------------------------------------------------
+
+    def run(self) -> Figures:
+        acts = [self.buy, *[self.call] * CALLERS, *[self.work] * WORKERS]
+        threads = [threading.Thread(target=self.repeat, args=(act,), daemon=True) for act in acts]
+        for thread in threads:
+            thread.start()
+        while self.figures.counts["payments"] < self.wanted:
+            time.sleep(0.1)
+        self.is_over.set()
+        for thread in threads:
+            thread.join()
+        self.finish()
+        self.audit()
+        return self.figures
+
+    def repeat(self, act: Callable[[], None]) -> None:
+        try:
+            while not self.is_over.is_set():
+                act()
+        finally:
+            connections.close_all()
+
+    def finish(self) -> None:
+        """Let a month pass: each lost answer is repaired, each call repeated, and all that is due is done."""
+        self.books.faults.clear()
+        for method, receive, message in self.calls:
+            receive(method=method, call=message)
+        for _ in range(4):
+            Invoice.objects.exclude(state="failed").update(next_poll_at=timezone.now())
+            Payment.objects.filter(state__in=("seen", "credited")).update(due_at=timezone.now())
+            while run_payments():
+                pass
+        self.figures.faults.update({name: amount for name, amount in self.books.calls.items() if name != "day"})
+
+    def audit(self) -> None:
+        """Compare every wallet with the gateways' books."""
+        paid = self.books.sums()
+        expected = dict(self.told)
+        for invoice in Invoice.objects.select_related("deposit", "method"):
+            is_lost = invoice.method.kind == doors.Lossy.code and not invoice.external_id
+            if is_lost and paid[invoice.our_ref]:
+                self.figures.add("paid into an invoice that cannot be found")
+            else:
+                customer = invoice.deposit.customer_id
+                expected[customer] = expected.get(customer, 0) + paid.pop(invoice.our_ref, 0)
+        found = {wallet.customer_id: self.credited(wallet) for wallet in Wallet.objects.all()}
+        for customer in self.customers:
+            difference = found.get(customer.pk, 0) - expected.get(customer.pk, 0)
+            if difference > 0:
+                self.figures.problem("given away", f"{customer}: {difference} micro-units too much")
+            elif difference < 0:
+                self.figures.problem("lost", f"{customer}: {-difference} micro-units were not credited")
+        refs = [kept.ref for kept in self.books.invoices.values()]
+        for door in DOORS:
+            if door.repair is not Repair.NONE:
+                for ref in {ref for ref in refs if refs.count(ref) > 1}:
+                    self.figures.problem("duplicates", f"{ref} has two invoices")
+        self.figures.add("credited in millionths", sum(found.values()))
+        audit_ledger(self.figures)
+
+    @staticmethod
+    def credited(wallet: Wallet) -> int:
+        return sum(wallet.entries.filter(kind="deposit").values_list("amount", flat=True))
+
+
+def run(*, payments: int, seed: int) -> Figures:
+    """Run until so many payments were made, and compare the books."""
+    settings.UPSTREAM_ALLOW_PRIVATE = True
+    logging.disable(logging.WARNING)  # Each lost answer is one.
+    with server.running() as gateway:
+        return _Chaos(payments=payments, seed=seed, gateway=gateway).run()
