@@ -132,6 +132,8 @@ UNFOLD: dict[str, object] = {
                     },
                     _item("Coupons", "redeem", "billing_coupon_changelist", "billing.view_coupon"),
                     _item("Payments", "move_to_inbox", "billing_payment_changelist", "billing.view_payment"),
+                    _item("Invoices", "request_quote", "billing_invoice_changelist", "billing.view_invoice"),
+                    _item("Reversals", "undo", "billing_reversal_changelist", "billing.view_reversal"),
                     _item(
                         "Gateway calls", "call_received", "billing_gatewaycall_changelist", "billing.view_gatewaycall"
                     ),

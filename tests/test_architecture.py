@@ -28,6 +28,7 @@ CLIENTS = (
 )
 # Files that connect to this machine, to the database by its own tools, or not at all, and what they import for it.
 OWN_CONNECTIONS = {
+    "billing/intake/gateways.py": {"importlib.import_module"},  # The modules of its doors.
     "billing/methods/__init__.py": {"importlib.import_module"},  # The modules beside it.
     "panel/alerts/clocks.py": {"socket"},  # This machine's name.
     "panel/channels/mail.py": {"smtplib"},  # Its exceptions: Django connects.

@@ -2,6 +2,7 @@
 
 from billing.admin.coupons import CouponAdmin
 from billing.admin.deposits import DepositAdmin
+from billing.admin.invoices import InvoiceAdmin, ReversalAdmin
 from billing.admin.methods import PaymentMethodAdmin
 from billing.admin.payments import GatewayCallAdmin, PaymentAdmin
 from billing.admin.wallets import EntryAdmin, WalletAdmin
@@ -11,7 +12,9 @@ __all__ = (
     "DepositAdmin",
     "EntryAdmin",
     "GatewayCallAdmin",
+    "InvoiceAdmin",
     "PaymentAdmin",
     "PaymentMethodAdmin",
+    "ReversalAdmin",
     "WalletAdmin",
 )

@@ -14,9 +14,11 @@ from django.template.response import TemplateResponse
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from billing.admin.gateways import gateway_page
 from billing.admin.signed_calls import signed_calls_page
 from billing.bonus_terms import check_tiers
 from billing.destinations import announce_destination, destination_shifts, fingerprint
+from billing.intake.gateways import gateways
 from billing.methods import methods
 from billing.models import PaymentMethod
 from panel.accounts.owner_notices import Shift
@@ -106,6 +108,7 @@ class PaymentMethodForm(forms.ModelForm):
             "bonus_bp",
             "tiers",
             "hours_open",
+            "is_sandbox",
             "max_payment",
             "max_day",
             "position",
@@ -144,7 +147,7 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
 
     form = PaymentMethodForm
     list_display = ("name", "shown_minimum", "shown_maximum", "shown_bonus", "position", "is_active")
-    actions_detail = ("signed_calls",)
+    actions_detail = ("signed_calls", "gateway")
 
     @display(description="From", ordering="minimum")
     def shown_minimum(self, method: PaymentMethod) -> str:
@@ -165,14 +168,21 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
         return request.user.has_perm("billing.change_paymentmethod")
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
-        """Offer the secrets of signed calls to methods that take them."""
+        """Offer the set-up that the method's kind has."""
         method = self.get_object(request, str(object_id))
-        is_signed = method is not None and method.kind == "signed"
-        return super().get_actions_detail(request, object_id) if is_signed else []
+        kind = method.kind if method is not None else ""
+        wanted = "signed_calls" if kind == "signed" else "gateway" if kind in gateways() else ""
+        return [
+            one for one in super().get_actions_detail(request, object_id) if wanted and one.action_name.endswith(wanted)
+        ]
 
     @action(description="Address and secrets", icon="key", permissions=["sign"])
     def signed_calls(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return signed_calls_page(self, request, object_id)
+
+    @action(description="Set up", icon="key", permissions=["sign"])
+    def gateway(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return gateway_page(self, request, object_id)
 
     def changeform_view(
         self,

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
+from django.db.models import Q
+
+from billing.intake.gateways import Gateway, GatewayError
 from billing.models import PaymentMethod
+from panel.lib import clock
 from panel.lib.crypto import decrypt, encrypt
 from panel.logging import never_log
+
+MAX_ERROR = 300
 
 
 def credentials_of(method: PaymentMethod) -> dict[str, str]:
@@ -18,6 +25,26 @@ def credentials_of(method: PaymentMethod) -> dict[str, str]:
     for value in found.values():
         never_log(value)
     return found
+
+
+def credentials_for(gateway: Gateway, method: PaymentMethod) -> dict[str, str]:
+    """Return all credentials that the gateway needs. Raise GatewayError if one is missing."""
+    found = credentials_of(method)
+    if missing := [one.label for one in gateway.credentials if not found.get(one.name)]:
+        raise GatewayError(f"It is not set up: {', '.join(missing)} is missing.")
+    return found
+
+
+def note_reached(*, method: PaymentMethod) -> None:
+    """Note that the gateway answered, at most once a minute."""
+    now = clock.now()
+    lately = Q(reached_at__gt=now - timedelta(minutes=1), last_error="")
+    PaymentMethod.objects.filter(~lately | Q(reached_at=None), pk=method.pk).update(reached_at=now, last_error="")
+
+
+def note_failed(*, method: PaymentMethod, error: str) -> None:
+    """Note what the gateway answered instead."""
+    PaymentMethod.objects.filter(pk=method.pk).update(last_error=error[:MAX_ERROR])
 
 
 def store_credentials(*, method: PaymentMethod, values: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.urls import reverse
 
-from billing.intake.credentials import credentials_of
+from billing.intake.credentials import credentials_for
 from billing.intake.gateways import Asked, Created, Gateway, GatewayError, GatewayRefused, Repair, gateway_of
 from billing.intake.schedule import next_poll, next_repair
 from billing.models import Deposit, Invoice
@@ -101,8 +101,9 @@ def repair_invoice(*, invoice_id: int) -> Invoice:
 
 def _ask(invoice: Invoice, gateway: Gateway, *, is_repair: bool) -> Invoice:
     """Ask the gateway outside of any transaction, and store its answer."""
-    asked, credentials = asked_of(invoice), credentials_of(invoice.method)
+    asked = asked_of(invoice)
     try:
+        credentials = credentials_for(gateway, invoice.method)
         if is_repair and gateway.repair is Repair.LOOK_UP:
             created = gateway.look_up(asked, credentials)
             if created is None and invoice.create_attempts < ATTEMPTS_BEFORE_ANOTHER:

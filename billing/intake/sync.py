@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from django.db import transaction
 
-from billing.intake.credentials import credentials_of
+from billing.intake.credentials import credentials_for, note_failed, note_reached
 from billing.intake.crediting import credit_payment
 from billing.intake.gateways import Effect, GatewayError, GatewayRefused, Reading, Seen, gateway_of
 from billing.intake.invoices import asked_of, create_at_gateway, repair_invoice
@@ -64,9 +64,12 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
     if not invoice.external_id:
         return invoice
     try:
-        reading = gateway_of(invoice.method.kind).read(asked_of(invoice), credentials_of(invoice.method))
+        gateway = gateway_of(invoice.method.kind)
+        reading = gateway.read(asked_of(invoice), credentials_for(gateway, invoice.method))
     except (GatewayError, GatewayRefused) as error:
+        note_failed(method=invoice.method, error=str(error))
         return _plan(invoice, invoice.state, error=str(error))
+    note_reached(method=invoice.method)
     if reading.our_ref != invoice.our_ref:
         _tell_mismatch(invoice, reading)
         return _plan(invoice, invoice.state, error="The gateway says that this invoice is not ours.")

@@ -8,8 +8,8 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from billing.intake.calls import MAX_BODY, TOO_LARGE, Answer, Call, keep_call, refuse_call
-from billing.intake.credentials import credentials_of
-from billing.intake.gateways import Created, Told, gateway_of
+from billing.intake.credentials import credentials_for
+from billing.intake.gateways import Created, GatewayError, Told, gateway_of
 from billing.intake.invoices import store_created
 from billing.models import GatewayCall, Invoice, PaymentMethod
 from panel.alerts.causes import Cause
@@ -27,8 +27,9 @@ def receive_webhook(*, method: PaymentMethod, call: Call) -> Answer:
     if call.size > MAX_BODY:
         return refuse_call(method, call, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
     try:
-        told = gateway_of(method.kind).verify(call, credentials_of(method))
-    except BadSignature as error:
+        gateway = gateway_of(method.kind)
+        told = gateway.verify(call, credentials_for(gateway, method))
+    except (BadSignature, GatewayError) as error:
         return refuse_call(method, call, HTTPStatus.UNAUTHORIZED, str(error))
     try:
         with transaction.atomic():

@@ -33,6 +33,8 @@ class Method(ABC):
     label: ClassVar[str]
     button: ClassVar[str] = _("Go on to pay")
     form: ClassVar[type[DepositForm]] = DepositForm
+    # The payer writes our reference, which is known once the request was sent.
+    has_reference: ClassVar[bool] = False
     # Sites to which `begin` may redirect, such as "https://pay.example.com"; the browser blocks all others.
     origins: ClassVar[Sequence[str]] = ()
     urls: ClassVar[Sequence[URLPattern]] = ()
@@ -40,6 +42,10 @@ class Method(ABC):
     destination: ClassVar[Sequence[str]] = ()
     # Those of them that are never shown.
     secrets: ClassVar[Sequence[str]] = ()
+
+    def is_set_up(self, offered: PaymentMethod) -> bool:
+        """Return True if customers can pay by it. Reads nothing."""
+        return True
 
     @abstractmethod
     def begin(self, deposit: Deposit) -> str:
@@ -66,9 +72,16 @@ def method_of(offered: PaymentMethod) -> Method:
     return methods()[offered.kind]
 
 
+def has_reference(offered: PaymentMethod) -> bool:
+    """Return True if the payer writes our reference with the payment."""
+    method = methods().get(offered.kind)
+    return method is not None and method.has_reference
+
+
 def offered_methods() -> list[PaymentMethod]:
     """Return the methods that customers may choose from, in the owner's order."""
-    return list(PaymentMethod.objects.filter(is_active=True, kind__in=methods()))
+    offered = PaymentMethod.objects.filter(is_active=True, kind__in=methods())
+    return [one for one in offered if method_of(one).is_set_up(one)]
 
 
 def method_urls() -> list[URLResolver]:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from billing.intake.gateways import Gateway, gateways
 from billing.intake.invoices import open_invoice
 from billing.methods import Method, MethodFailed, register
-from billing.models import Deposit, Invoice
+from billing.models import Deposit, Invoice, PaymentMethod
 
 
 class GatewayMethod(Method):
@@ -21,6 +21,9 @@ class GatewayMethod(Method):
         self.code = gateway.code  # type: ignore[misc]
         self.label = gateway.label  # type: ignore[misc]
         self.origins = gateway.origins  # type: ignore[misc]
+
+    def is_set_up(self, offered: PaymentMethod) -> bool:
+        return bool(offered.credentials_encrypted)
 
     def begin(self, deposit: Deposit) -> str:
         invoice = open_invoice(deposit=deposit)

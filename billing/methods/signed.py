@@ -14,6 +14,7 @@ class Signed(Method):
     code = "signed"
     label = "Signed calls: your instructions, and a program of yours says what came in"
     button = gettext_noop("Show how to pay")
+    has_reference = True
     urls = (path("<int:pk>/", signed_call, name="signed_call"),)
 
     def begin(self, deposit: Deposit) -> str:

@@ -39,6 +39,10 @@ class PaymentMethod(models.Model):
         "bonus by amount", null=True, blank=True, help_text="Pairs of least micro-units and basis points."
     )
     credentials_encrypted = models.TextField(blank=True, default="", db_default="")
+    reached_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its gateway last answered."
+    )
+    last_error = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
     is_sandbox = models.BooleanField(
         "sandbox", default=False, db_default=False, help_text="For trying it out: nothing is ever credited."
     )

@@ -88,7 +88,13 @@ SECTIONS = (
             Right(
                 "see_deposits",
                 "See deposits and their receipts",
-                ("billing.view_deposit", "billing.view_payment", "billing.view_gatewaycall"),
+                (
+                    "billing.view_deposit",
+                    "billing.view_payment",
+                    "billing.view_gatewaycall",
+                    "billing.view_invoice",
+                    "billing.view_reversal",
+                ),
             ),
             Right("decide_deposits", "Approve and refuse deposits", ("billing.decide_deposit",), ("see_deposits",)),
             Right("see_looks", "See what waits for a second person", ("staff.view_secondlook",)),

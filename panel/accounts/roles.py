@@ -46,7 +46,8 @@ OUR_APPS = ("accounts", "activity", "channels", "news", "ops", "site", "staff", 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",
     "accounts.view_apikey accounts.change_apikey",
-    "billing.view_wallet billing.view_entry billing.view_deposit billing.view_payment billing.view_gatewaycall",
+    "billing.view_wallet billing.view_entry billing.view_deposit billing.view_payment billing.view_gatewaycall"
+    " billing.view_invoice billing.view_reversal",
     "orders.view_order orders.change_order",
     "orders.view_dripfeed orders.change_dripfeed",
     "orders.view_sendingstop",

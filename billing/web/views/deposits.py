@@ -26,8 +26,8 @@ from billing.deposits import (
     request_deposit,
 )
 from billing.forms import DepositForm
-from billing.methods import MethodFailed, method_of, offered_methods
-from billing.models import Deposit, PaymentMethod, Redemption
+from billing.methods import MethodFailed, has_reference, method_of, offered_methods
+from billing.models import Deposit, Invoice, Payment, PaymentMethod, Redemption
 from billing.promotions.coupons import CouponRefused, check_coupon
 from billing.receipts import type_of_stored
 from panel.accounts.sign_in.second_factor import lacks_second_factor
@@ -100,6 +100,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         "methods": offered,
         "form": form,
         "button": _(method_of(form.method).button) if form else "",
+        "pays_first": bool(form and form.method.instructions and not has_reference(form.method)),
         "page": page_of(deposits, params=request.GET.dict(), size=_SHOWN),
         "customer_email": request.user.get_username(),
     }
@@ -180,10 +181,14 @@ def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
     promised = deposit.bonus_terms.bonus_of(deposit.amount)
     if redemption:
         promised += redemption.bonus_of(deposit.amount)
+    invoice = Invoice.objects.filter(deposit=deposit).first()
     context = {
         "deposit": deposit,
+        "invoice": invoice,
+        "seen": Payment.objects.filter(deposit=deposit, state=Payment.State.SEEN).exists() if invoice else False,
         "promised": promised,
         "redemption": redemption,
+        "code": deposit.code if has_reference(deposit.method) else "",
         "is_expired": deposit.expires_at is not None and deposit.expires_at <= clock.now(),
         "expected": deposit.amount + promised,
         "sum": (deposit.credited or 0) + deposit.bonus,

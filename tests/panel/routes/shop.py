@@ -11,7 +11,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from billing.models import Coupon, GatewayCall, Payment
+from billing.intake import gateways
+from billing.models import Coupon, GatewayCall, Invoice, Payment, Reversal
 from billing.wallets import wallet_of
 from catalog.models import (
     CatalogChange,
@@ -46,6 +47,7 @@ from panel.site.models import SettingChange
 from panel.site.registry import PANEL_NAME
 from panel.staff.models import SecondLook, StaffDeed, StaffLimit
 from tests import make
+from tests.gateway import doors
 
 
 def with_role(name: str, email: str = "") -> User:
@@ -170,6 +172,15 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
     held = Payment.objects.create(
         method=signed, external_id="bank-1", currency="USD", came_in=1, state="held", hold="unknown_reference"
     )
+    by_gateway = make.payment_method(kind="fake", name="Fake")
+    gateways.register(doors.Fake())
+    invoice = Invoice.objects.create(
+        deposit=make.pending_deposit(customer, method=by_gateway),
+        method=by_gateway,
+        our_ref="x",
+        amount=1,
+        currency="USD",
+    )
     channels = {kind: channel(kind) for kind in Channel.Kind}
     special = {
         "channels_channel_link_chat": channels[Channel.Kind.TELEGRAM],
@@ -178,6 +189,9 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         "channels.Delivery": delivered(channels[Channel.Kind.MAIL]),
         "ops_alert_trust_clock": Alert.objects.get(cause=Cause.CLOCK_JUMP),
         "billing_paymentmethod_signed_calls": signed,
+        "billing_paymentmethod_gateway": by_gateway,
+        "billing.Invoice": invoice,
+        "billing.Reversal": Reversal.objects.create(payment=held, amount=1),
         "billing.Payment": held,
         "billing.GatewayCall": GatewayCall.objects.create(method=signed, outcome="refused", size=0),
         "billing_wallet_of_customer": customer,

@@ -66,6 +66,7 @@ PAGES = {
     "api_v2_slash": both(ANYBODY),
     # By a signature, without which each answer is an error: tests/billing/intake.
     "signed_call": both(NOBODY, "billing.PaymentMethod"),
+    "gateway_call": both(NOBODY, "billing.PaymentMethod", arguments={"code": "unknown"}),
     "metrics": Row(get="ops.view_alert"),
     # -- the customers' pages ----------------------------------------------------------------------------
     "services": read(SIGNED_IN),
@@ -187,8 +188,10 @@ MODELS = {
     "billing.Deposit": READ,
     "billing.Entry": READ,
     "billing.GatewayCall": READ,
+    "billing.Invoice": READ,
     "billing.Payment": READ,
     "billing.PaymentMethod": ALL,
+    "billing.Reversal": READ,
     "billing.Wallet": READ,
     "catalog.CatalogChange": READ,
     "catalog.Category": ALL,
@@ -233,6 +236,9 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "billing_deposit_refuse": "billing.decide_deposit",
     "billing_payment_credit": "billing.decide_deposit",
     "billing_payment_dismiss": "billing.decide_deposit",
+    "billing_invoice_ask_now": "billing.decide_deposit",
+    "billing_paymentmethod_gateway": "billing.change_paymentmethod",
+    "billing_reversal_settle": "billing.decide_deposit",
     "billing_paymentmethod_signed_calls": "billing.change_paymentmethod",
     "billing_wallet_of_customer": "billing.view_wallet",
     "billing_wallet_move_money": "billing.add_entry",

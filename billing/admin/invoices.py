@@ -1,0 +1,156 @@
+"""Invoices at gateways and reversals, in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from billing.intake.reversals import settle_reversal
+from billing.intake.sync import sync_invoice
+from billing.models import Invoice, Reversal
+from panel.accounts.signed_in import user_of
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+
+_COLORS = {
+    Invoice.State.OPEN: "info",
+    Invoice.State.PARTIAL: "warning",
+    Invoice.State.PAID: "success",
+    Invoice.State.LOST: "warning",
+    Invoice.State.FAILED: "danger",
+}
+
+
+class AskForm(forms.Form):
+    """Nothing to fill in."""
+
+
+class SettleForm(forms.Form):
+    note = forms.CharField(
+        label="What you did",
+        max_length=300,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="For colleagues: for example the correction that you posted in the wallet.",
+    )
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    list_display = ("our_ref", "method", "shown_customer", "shown_amount", "shown_state", "created_at", "last_error")
+    list_filter = ("state", "method")
+    search_fields = ("=our_ref", "=external_id")
+    list_select_related = ("method", "deposit__customer")
+    show_full_result_count = False
+    fields = (
+        "our_ref",
+        "external_id",
+        "method",
+        "deposit",
+        "shown_amount",
+        "shown_state",
+        "url",
+        "created_at",
+        "expires_at",
+        "next_poll_at",
+        "polls",
+        "create_attempts",
+        "last_error",
+    )
+    readonly_fields = fields
+    actions_detail = ("ask_now",)
+
+    @display(description="Customer")
+    def shown_customer(self, invoice: Invoice) -> str:
+        return str(invoice.deposit.customer)
+
+    @display(description="Amount", ordering="amount")
+    def shown_amount(self, invoice: Invoice) -> str:
+        return shown_money(invoice.amount, invoice.currency)
+
+    @display(description="State", ordering="state", label=_COLORS)
+    def shown_state(self, invoice: Invoice) -> tuple[str, str]:
+        return invoice.state, invoice.get_state_display()
+
+    def has_ask_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.decide_deposit")
+
+    @action(description="Ask now", icon="sync", permissions=["ask"])
+    def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        invoice: Invoice | None = self.get_object(request, object_id)
+        if invoice is None:
+            raise Http404
+
+        def act(data: dict[str, Any]) -> str:
+            asked = sync_invoice(invoice_id=invoice.pk)
+            if asked.last_error:
+                raise ActionRefused(f"The gateway did not say: {asked.last_error}")
+            return f"It is {asked.get_state_display().lower()}. What came in is credited."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=invoice,
+            form_class=AskForm,
+            title=f"Ask about {invoice.our_ref}",
+            explanation="The gateway is asked what came in for this invoice. What it says is credited, as always.",
+            button="Ask now",
+            act=act,
+            is_routine=True,
+        )
+
+
+@admin.register(Reversal)
+class ReversalAdmin(ReadOnlyAdmin):
+    list_display = ("payment", "shown_customer", "shown_amount", "state", "seen_at", "note")
+    list_filter = ("state",)
+    list_select_related = ("payment__deposit__customer",)
+    show_full_result_count = False
+    fields = ("payment", "shown_customer", "shown_amount", "state", "note", "seen_at", "settled_by")
+    readonly_fields = fields
+    actions_detail = ("settle",)
+
+    @display(description="Customer")
+    def shown_customer(self, reversal: Reversal) -> str:
+        deposit = reversal.payment.deposit
+        return str(deposit.customer) if deposit else "—"
+
+    @display(description="Credited")
+    def shown_amount(self, reversal: Reversal) -> str:
+        return shown_money(reversal.amount)
+
+    def has_settle_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.decide_deposit")
+
+    @action(description="Settled", icon="check", permissions=["settle"], variant="primary")
+    def settle(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        reversal: Reversal | None = self.get_object(request, object_id)
+        if reversal is None:
+            raise Http404
+        if request.method != "POST" and reversal.state != Reversal.State.OPEN:
+            messages.info(request, "It was settled already.")
+            return redirect(reverse("admin:billing_reversal_change", args=[reversal.pk]))
+
+        def act(data: dict[str, Any]) -> str:
+            if not settle_reversal(reversal_id=reversal.pk, actor=user_of(request), note=data["note"]):
+                raise ActionRefused("It was settled meanwhile. Nothing was done.")
+            return "It is settled."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=reversal,
+            form_class=SettleForm,
+            title=f"Settle the reversal of {reversal.payment}",
+            explanation="Nothing is debited here. If the money is gone, take it from the customer's wallet first.",
+            button="It is settled",
+            act=act,
+            seen=reversal.state,
+            is_atomic=True,
+        )
