@@ -26,7 +26,7 @@ class EntryTable(BaseTable):
     def render_what(self, record: Entry) -> str:
         """Link the kind to what was paid or refunded; the memo follows in smaller type."""
         label, address = cause_of(record)
-        memo = format_html('<span class="entry-memo">{}</span>', record.memo)
+        memo = format_html('<bdi class="entry-memo">{}</bdi>', record.memo)
         if address:
             return format_html('<a href="{}">{}</a> {}', address, label, memo)
         return format_html("{} {}", label, memo)

@@ -381,7 +381,7 @@ def test_key_when_revoked_while_form_is_open_then_form_is_rejected(signed_in, cu
 def test_key_when_revoking_then_confirmed_first_and_done_once(signed_in, customer):
     made = make_key(customer=customer, name="Shop")
     address = f"{LIST}{made.key.pk}/revoke/"
-    assert "Revoke “Shop”?" in page(signed_in, address)
+    assert "Revoke “<bdi>Shop</bdi>”?" in page(signed_in, address)
     assert find_key(secret=made.secret)
     for _ in range(2):
         answer = signed_in.post(address, follow=True)
