@@ -218,6 +218,7 @@ def test_order_page_when_updated_then_focus_and_scroll_are_kept(open_live, creat
     page = open_live(address_of(order), viewport=viewport)
     page.locator("#order-comments summary").click()
     button = page.locator("#cancel-button")
+    button.evaluate("element => element.scrollIntoView({behavior: 'instant', block: 'center'})")
     button.focus()
     before = bounding_boxes(page, ".order-live *:not(progress)")
     scrolled = page.evaluate("window.scrollY")
