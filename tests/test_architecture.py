@@ -12,6 +12,7 @@ DOMAIN = ("catalog", "billing", "orders")
 # Beside pages, what shows and reads days and moments of the reader's own zone; all else asks `panel.lib.panel_days`.
 READERS = {
     "panel/account_home/views.py",
+    "panel/account_home/my_data.py",
     "panel/accounts/time_zones.py",
     "panel/lib/csv_files.py",
     "panel/lib/date_fields.py",

@@ -28,7 +28,7 @@ from orders.models import DripFeed
 from orders.states import DripState
 from orders.web.drip_feed_selectors import delivered_of, drip_feed_version, drips_of, pace_of, runs_of
 from orders.web.drip_feed_tables import DripTable, RunTable
-from orders.web.views.messages import add_message_once
+from orders.web.views.messages import add_message_once, tag_of
 from panel.accounts.signed_in import user_of
 from panel.lib.keyset_pagination import page_of
 from panel.lib.money import format_money
@@ -94,7 +94,7 @@ def drip_pause(request: HttpRequest, pk: int) -> HttpResponse:
         add_message_once(request, messages.WARNING, str(error))
     else:
         text = _("Drip-feed %(number)s is paused. No run begins until you resume it.") % {"number": drip.pk}
-        add_message_once(request, messages.SUCCESS, text)
+        add_message_once(request, messages.SUCCESS, text, while_open=drip)
     return redirect("drip_detail", drip.pk)
 
 
@@ -109,7 +109,7 @@ def drip_resume(request: HttpRequest, pk: int) -> HttpResponse:
         add_message_once(request, messages.WARNING, str(error))
     else:
         text = _("Drip-feed %(number)s goes on.") % {"number": drip.pk}
-        add_message_once(request, messages.SUCCESS, text)
+        add_message_once(request, messages.SUCCESS, text, while_open=drip)
     return redirect("drip_detail", drip.pk)
 
 
@@ -133,5 +133,6 @@ def _context(request: HttpRequest, drip: DripFeed) -> dict[str, Any]:
         "table": RunTable(page.rows),
         "version": drip_feed_version(drip=drip, runs=page.rows, delivered=delivered),
         "pace": pace_of(drip=drip, runs=page.rows),
+        "over": "" if drip.is_running else tag_of(drip),
         "focus_messages": True,
     }

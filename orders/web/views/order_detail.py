@@ -31,7 +31,7 @@ from orders.web.missing import missing_of
 from orders.web.order_details import details_of
 from orders.web.order_title import icon_of, title_of
 from orders.web.progress import expected_end, pace_of, pace_text, progress_of
-from orders.web.views.messages import add_message_once
+from orders.web.views.messages import add_message_once, tag_of
 from panel.accounts.signed_in import user_of
 from panel.lib import clock
 from panel.lib.money import format_money
@@ -128,7 +128,7 @@ def _standing(request: HttpRequest, order: Order, events: Sequence[OrderEvent]) 
         "missing": missing_of(order=order),
         "refill_until": _refill_until(order),
         # A message that was true while the order was open.
-        "over": f"order-{order.pk}" if order.is_final else "",
+        "over": tag_of(order) if order.is_final else "",
     }
 
 
@@ -143,8 +143,11 @@ def _refill_until(order: Order) -> datetime | None:
 def _help(order: Order) -> dict[str, Any]:
     email, chat, now = registry.SUPPORT_EMAIL.value, registry.SUPPORT_URL.value, clock.now()
     is_to_paste = chat and chat_link(chat, "text") == chat
+    reasons = reasons_of(order=order, email=email, chat=chat, now=now)
     return {
-        "reasons": reasons_of(order=order, email=email, chat=chat, now=now),
+        "reasons": reasons,
+        # Unfolded where something surely went wrong.
+        "asks_for_help": bool(reasons) and order.status in (Status.PARTIAL, Status.CANCELED),
         "help_facts": facts_of(order, now=now) if is_to_paste else "",
     }
 

@@ -102,7 +102,8 @@ def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
                 "Drip-feed %(number)s was started: %(runs)s runs.",
                 drip.runs,
             )
-            messages.success(request, text % {"number": drip.pk, "runs": f"{drip.runs:,}"})
+            text %= {"number": drip.pk, "runs": f"{drip.runs:,}"}
+            add_message_once(request, messages.SUCCESS, text, while_open=drip)
         return redirect("drip_detail", drip.pk)
     if made.created:
         text = _("Order %(number)s was received.") % {"number": made.order.pk}

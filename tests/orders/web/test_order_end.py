@@ -97,7 +97,9 @@ def test_page_when_partial_then_says_what_came_back_and_leads_to_the_form(signed
 
 def test_page_when_all_came_back_then_says_so(signed_in, order):
     order = changed(order, status=Status.CANCELED, remains=1_000, refunded=order.charge)
-    assert "All of it came back: $2.50 is in your wallet." in words(signed_in, order)
+    text = words(signed_in, order)
+    assert "All of it came back: $2.50 is in your wallet." in text
+    assert "Order it again · $2.50" in text
 
 
 def test_page_when_the_refund_is_undecided_then_it_is_being_checked(signed_in, order):
