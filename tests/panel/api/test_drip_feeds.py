@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from catalog.models import UpstreamService
 from catalog.service_types import SPECS
-from orders.checkout.drip_feeds import begin_due_runs, stop_drip_feed
+from orders.checkout.drip_feeds import begin_due_runs, pause_drip_feed, stop_drip_feed
 from orders.models import CancelRequest, DripFeed, Order, Refill
 from orders.refunds.policy import Refund, refund_due
 from orders.states import FINAL, DripState, ReviewReason, Status
@@ -155,6 +155,15 @@ def test_status_when_runs_begin_and_end_then_of_the_whole_drip_feed(key, number)
     set_order_state(runs[2], Status.COMPLETED, remains=0)
     assert status_of(key, number) == ("Completed", "0.75", "0")
     assert call_api(key, "status", order=number)["start_count"] == "1000"
+
+
+def test_status_when_paused_then_as_if_it_were_not(key, number):
+    """The protocol has no word for it, and clients would take a new one for an error."""
+    before = status_of(key, number)
+    pause_drip_feed(drip=DripFeed.objects.get())
+    assert status_of(key, number) == before
+    set_order_state(runs_of(number)[0], Status.COMPLETED, remains=0)
+    assert status_of(key, number) == ("In progress", "0.75", "200")
 
 
 def test_status_when_a_later_run_is_read_then_of_that_run_only(key, number):
