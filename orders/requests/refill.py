@@ -5,10 +5,11 @@ A refill is sent once: if it may have been sent but no answer came, it is not se
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Provider
@@ -63,24 +64,49 @@ def may_refill(order: Order) -> bool:
     return why_not_refilled(order) is None
 
 
+def refillable(orders: Collection[Order]) -> set[int]:
+    """Return the primary keys of those for which `may_refill` is true, in one statement.
+
+    The orders must come with `service.upstream` loaded.
+    """
+    now = clock.now()
+    able = {order.pk for order in orders if _why_never(order, now) is None}
+    waits = Q(state__in=RefillState.open()) | _refused_lately(now) | _asked_lately(now)
+    return able - set(Refill.objects.filter(waits, order__in=able).values_list("order_id", flat=True))
+
+
 def why_not_refilled(order: Order) -> RefillRefusal | None:
     """Return why no refill of the order can be requested now, None if one can."""
+    now = clock.now()
+    if reason := _why_never(order, now):
+        return reason
+    refills = Refill.objects.filter(order=order)
+    if refills.filter(state__in=RefillState.open()).exists():
+        return RefillRefusal.UNDER_WAY
+    if refills.filter(_refused_lately(now)).exists():
+        return RefillRefusal.REFUSED_LATELY
+    if refills.filter(_asked_lately(now)).exists():
+        return RefillRefusal.ASKED_LATELY
+    return None
+
+
+def _why_never(order: Order, now: datetime) -> RefillRefusal | None:
+    """Return why the order itself takes no refill; None if only its earlier refills may stand against one."""
     if order.status != Status.COMPLETED or order.submission != Submission.ACCEPTED:
         return RefillRefusal.NOT_COMPLETED
     if not order.service.has_refill:
         return RefillRefusal.NO_REFILL
-    if is_over(days=order.service.refill_days, ended_at=order.finished_at, now=clock.now()):
+    if is_over(days=order.service.refill_days, ended_at=order.finished_at, now=now):
         return RefillRefusal.OVER
-    refills = Refill.objects.filter(order=order)
-    if refills.filter(state__in=RefillState.open()).exists():
-        return RefillRefusal.UNDER_WAY
-    now = clock.now()
-    if refills.filter(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL).exists():
-        return RefillRefusal.REFUSED_LATELY
-    taken = refills.exclude(state=RefillState.REFUSED)
-    if taken.filter(asked_at__gt=now - ONE_EVERY).exists():
-        return RefillRefusal.ASKED_LATELY
     return None
+
+
+def _refused_lately(now: datetime) -> Q:
+    return Q(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL)
+
+
+def _asked_lately(now: datetime) -> Q:
+    return ~Q(state=RefillState.REFUSED) & Q(asked_at__gt=now - ONE_EVERY)
 
 
 def request_refill(*, order: Order, actor: User | None) -> Refill:
