@@ -143,7 +143,8 @@ def test_deposit_when_without_scripts_then_requested_and_canceled(site, open_pag
     expect(page.locator("main")).to_contain_text("smallest amount is $5.00")
     page.get_by_label("Amount").fill("20000")
     page.get_by_role("button", name="Send the request").click()
-    page.get_by_role("button", name="Cancel this request").click()
+    page.get_by_text("Cancel this request", exact=True).click()
+    page.get_by_role("button", name="Yes, cancel").click()
     expect(page.locator("main")).to_contain_text("You canceled this request")
     assert Deposit.objects.get().state == "canceled"
 
