@@ -7,6 +7,7 @@ urlpatterns = [
     path("live/", order_list.orders_live, name="orders_live"),
     path("export/", order_list.order_export, name="order_export"),
     path("bulk/", bulk_actions.order_bulk, name="order_bulk"),
+    path("views/<int:pk>/delete/", order_list.view_delete, name="view_delete"),
     path("new/", order_form.order_new, name="order_new"),
     path("new/quote/", order_form.order_quote, name="order_quote"),
     path("new/fields/", order_form.order_fields, name="order_fields"),

@@ -8,6 +8,7 @@ from orders.models.pruning import PruningProgress
 from orders.models.reckoning import CostCorrection, DailySpending, MoneyDay, MoneyEntry, ProviderMoney
 from orders.models.recovery import DatabaseIdentity, Orphan
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
+from orders.models.saved_views import SavedView
 from orders.models.stops import SendingStop
 
 __all__ = (
@@ -28,5 +29,6 @@ __all__ = (
     "ProviderRequest",
     "PruningProgress",
     "Refill",
+    "SavedView",
     "SendingStop",
 )

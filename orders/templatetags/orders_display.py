@@ -82,3 +82,29 @@ def delivered_bar(order: Order) -> SafeString:
         order.delivered or 0,
         _("Delivered"),
     )
+
+
+# Orders of which a part was delivered: only these have a bar in lists.
+_UNDER_WAY = frozenset({Status.PROCESSING, Status.IN_PROGRESS, Status.PARTIAL})
+
+
+@register.simple_tag
+def delivered_count(order: Order) -> SafeString:
+    """Return how much of an order was delivered for a list: "843 of 1,000", and "1,000" where it is all.
+
+    A thin bar says the same of orders that run and of those that ended short.
+    """
+    delivered = 0 if order.delivered is None and order.status == Status.PENDING else order.delivered
+    if order.quantity == 1 and "package" in order.service_type:
+        words = _("1 package")
+    elif delivered == order.quantity:
+        words = number(order.quantity)
+    else:
+        words = _("%(delivered)s of %(ordered)s") % {"delivered": number(delivered), "ordered": number(order.quantity)}
+    bar: SafeString | str = ""
+    if delivered is not None and order.status in _UNDER_WAY:
+        bar = format_html(
+            '<progress max="{}" value="{}" aria-label="{}"></progress>', order.quantity, delivered, _("Delivered")
+        )
+    look = STATUS_BADGES.get(order.status, ("neutral", ""))[0]
+    return format_html('<span class="prog is-{}"><span>{}</span>{}</span>', look, words, bar)

@@ -1,7 +1,4 @@
-"""Filters of the customer's list of orders, and the index that each list is read from.
-
-A search is bounded: it finds a number or a whole link of any age, but a part of a link only among the newest orders.
-"""
+"""Filters of the customer's list of orders, and the index that each list is read from."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet, TextChoices
+from django.db.models import QuerySet, TextChoices
 from django.http import QueryDict
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,16 +18,11 @@ from orders.checkout.links import MAX_LINK
 from orders.models import Order
 from orders.selectors import orders_of
 from orders.states import Status
+from orders.web.order_search import MAX_NUMBERS, Found, NotNumbers, find_orders, read_numbers
 from panel.accounts.models import User
 from panel.lib.date_fields import DayField, check_days, midnight
-from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import name_the_few
-from panel.lib.links.keys import link_key, link_keys
-from panel.lib.links.texts import trim
 
-# How many of the newest orders are searched for a part of a link: no index can find it.
-LOOKED_THROUGH = 10_000
-MAX_FOUND = 1_000
 # Names in the query string.
 FILTERS = ("q", "status", "service", "since", "until", "sort")
 
@@ -45,12 +38,15 @@ class OrderFilterForm(forms.Form):
     """The filters in the list's query string. `services`: (number, name) pairs; None if there are too many."""
 
     q = forms.CharField(
-        label=_("Search by number or link"),
+        label=_("Search by service, link or order numbers"),
         required=False,
         max_length=MAX_LINK,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Order number or link")}),
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Service, link or order numbers")}),
         error_messages={
-            "max_length": _("This is longer than any link."),
+            "max_length": format_lazy(
+                _("This is too long. Search for one link, or for at most {numbers} order numbers."),
+                numbers=MAX_NUMBERS,
+            ),
             "null_characters_not_allowed": _("This holds an invisible character. Type it again."),
         },
     )
@@ -71,6 +67,14 @@ class OrderFilterForm(forms.Form):
         self.order_fields(FILTERS)
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-select" if isinstance(field.widget, forms.Select) else "form-control"
+
+    def clean_q(self) -> str:
+        text = str(self.cleaned_data["q"])
+        try:
+            read_numbers(text)
+        except NotNumbers as error:
+            raise forms.ValidationError(str(error)) from error
+        return text
 
     def clean_status(self) -> str:
         status = self.cleaned_data["status"]
@@ -124,10 +128,10 @@ def _number_of_a_service() -> forms.Field:
 
 
 def filters_in(query: QueryDict) -> QueryDict:
-    """Return the active filters of a query string, without its other parameters."""
+    """Return the active filters of a query string, always in one order, without its other parameters."""
     kept = QueryDict(mutable=True)
     for name in FILTERS:
-        if value := query.get(name, ""):
+        if (value := query.get(name, "")) and (name, value) != ("sort", Sort.NEWEST):
             kept[name] = value
     return kept
 
@@ -151,20 +155,19 @@ class OrderFilters:
 
 @dataclass(frozen=True, slots=True)
 class OrderListing:
-    """Unsorted `rows`; `panel.lib.keyset_pagination` reads them by `key`.
-
-    The page tells the customer if there were more matches (`is_cut`) or older orders not searched (`is_shallow`).
-    """
+    """Unsorted `rows`; `panel.lib.keyset_pagination` reads them by `key`. `found` is what a search found."""
 
     rows: QuerySet[Order]
     key: str
     descending: bool
-    is_cut: bool = False
-    is_shallow: bool = False
+    found: Found | None = None
 
 
-def list_orders(*, customer: User, wanted: OrderFilters) -> OrderListing:
-    """Return the customer's orders that match. A text takes at most three more statements."""
+def list_orders(*, customer: User, wanted: OrderFilters, services: Sequence[int] | None) -> OrderListing:
+    """Return the customer's orders that match. A text takes at most five more statements.
+
+    `services` are those that the customer ordered, None if there are too many to list.
+    """
     rows = orders_of(customer=customer).order_by()
     if wanted.status:
         rows = rows.filter(status=wanted.status)
@@ -181,24 +184,6 @@ def list_orders(*, customer: User, wanted: OrderFilters) -> OrderListing:
     descending = wanted.sort in (Sort.NEWEST, Sort.HIGHEST)
     if not wanted.text:
         return OrderListing(name_the_few(rows) if wanted.status and key != "pk" else rows, key, descending)
-    found, is_cut, is_shallow = _find(customer, rows, wanted.text)
-    return OrderListing(
-        orders_of(customer=customer).order_by().filter(pk__in=found), key, descending, is_cut, is_shallow
-    )
-
-
-def _find(customer: User, rows: QuerySet[Order], text: str) -> tuple[list[int], bool, bool]:
-    """Return the numbers of `rows` that match `text`, whether there are more, and whether older ones were skipped."""
-    newest = orders_of(customer=customer).values_list("pk", flat=True)
-    last = list(newest[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])
-    text = trim(text) or text
-    ids = rows.order_by("-pk").values_list("pk", flat=True)
-    same = list(ids.filter(link_key__in=link_keys(text))[: MAX_FOUND + 1])
-    # A part of the address that all such links have, or of what was typed.
-    is_part = Q(link_key__icontains=link_key(text) or text) | Q(link__icontains=text)
-    like = list(ids.filter(is_part, pk__gte=last[0] if last else 0)[: MAX_FOUND + 1])
-    found = sorted({*same, *like}, reverse=True)
-    is_cut = len(found) > MAX_FOUND
-    number = whole_number(text.removeprefix("#"))
-    named = [] if number is None else list(rows.filter(pk=number).values_list("pk", flat=True))
-    return [*named, *found[:MAX_FOUND]], is_cut, len(last) > 1
+    found = find_orders(customer=customer, rows=rows, text=wanted.text, services=services)
+    rows = orders_of(customer=customer).order_by().filter(pk__in=found.pks)
+    return OrderListing(rows, key, descending, found)

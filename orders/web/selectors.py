@@ -61,6 +61,16 @@ def list_rows(*, customer: User, pks: Iterable[int]) -> list[Order]:
     return list(orders_of(customer=customer).filter(pk__in=list(pks)).only(*columns))
 
 
+def menu_rows(*, customer: User, pks: Iterable[int]) -> list[Order]:
+    """Return the customer's orders among `pks` with their services, as menus need them."""
+    return list(with_services(orders_of(customer=customer).filter(pk__in=list(pks))))
+
+
+def with_services(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Load the orders with their services, but without the services' long descriptions."""
+    return orders.select_related("service__upstream").defer("service__description", "service__upstream__description")
+
+
 def order_version(*, customer: User, pk: int) -> str | None:
     """Return a hash of what the order's page shows; it differs as soon as anything shown changes. One query.
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.models import Deposit, Entry
 from billing.wallets import wallet_of
 from catalog.models import Favourite
-from orders.models import DripFeed, Order
+from orders.models import DripFeed, Order, SavedView
 from panel.accounts.models import ApiKey, SignIn, User
 from panel.lib.keyset_pagination import each_row
 from panel.lib.money import format_plain
@@ -50,6 +50,9 @@ def _lists(customer: User) -> dict[str, Callable[[], Iterable[dict[str, Any]]]]:
         "favorites": lambda: (
             {"service": one.service_id, "name": one.service.name}
             for one in Favourite.objects.filter(customer=customer).select_related("service")
+        ),
+        "saved_views": lambda: (
+            {"name": one.name, "filters": one.query} for one in SavedView.objects.filter(customer=customer)
         ),
         "news": lambda: (
             {"kind": one.kind, "state": one.word, "count": one.count, "number": one.number, "at": one.happened_at}

@@ -60,6 +60,7 @@ FOREIGN = {
     "usersessions.UserSession": "user_agent",
     "billing.Deposit": "reference receipt_name",
     "orders.DripFeed": "link params",
+    "orders.SavedView": "name",
     "orders.Order": "service_name link params status_note review_note closed_review upstream_service_id",
     # providers
     "catalog.UpstreamService": "name category type_word average_time start_time speed description external_id",
@@ -142,6 +143,7 @@ OURS = {
     "orders.ProviderMoney": "account currency base_attempts",
     "orders.PruningProgress": "name",
     "orders.Refill": "claim_token",
+    "orders.SavedView": "query",
     "site.SettingChange": "name",
     "site.SiteFile": "digest content content_type",
     "site.StoredSetting": "name value",

@@ -41,6 +41,27 @@ def test_delivered_progress_when_unknown_then_no_number_is_claimed() -> None:
     assert "— of 1,000" in orders_display.delivered_progress(unknown)
 
 
+@pytest.mark.parametrize(
+    ("status", "delivered", "words", "bar"),
+    [
+        (Status.PENDING, None, ">0 of 1,000<", None),
+        (Status.IN_PROGRESS, None, ">— of 1,000<", None),
+        (Status.IN_PROGRESS, 0, ">0 of 1,000<", 0),
+        (Status.PROCESSING, 843, ">843 of 1,000<", 843),
+        (Status.PARTIAL, 281, ">281 of 1,000<", 281),
+        (Status.COMPLETED, 1000, ">1,000<", None),
+        (Status.CANCELED, 0, ">0 of 1,000<", None),
+        (Status.CANCELED, 60, ">60 of 1,000<", None),
+    ],
+)
+def test_delivered_count_when_in_a_status_then_a_bar_only_for_a_part(status, delivered, words, bar) -> None:
+    order = SimpleNamespace(status=status, quantity=1000, delivered=delivered, service_type="default")
+    shown = orders_display.delivered_count(order)
+    assert words in shown
+    assert ("<progress" in shown) == (bar is not None)
+    assert bar is None or f'max="1000" value="{bar}"' in shown
+
+
 @pytest.mark.parametrize("tag", ["status_badge", "refill_badge", "drip_badge"])
 def test_badge_when_given_markup_then_escaped(tag: str) -> None:
     shown = Template("{% load orders_display %}{% " + tag + " text %}").render(Context({"text": HOSTILE}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -25,32 +27,49 @@ from panel.lib.money import format_money
 @login_required
 @require_POST
 def order_bulk(request: HttpRequest) -> HttpResponse:
-    """Cancel the selected orders once confirmed, or request refills of them. Other customers' orders are ignored."""
+    """Cancel the selected orders once confirmed, or request refills of them. Other customers' orders are ignored.
+
+    A script of the list, which waited so that the customer could undo it, gets the words alone. A page that is being
+    left ("late") gets nothing: its words wait for the next page.
+    """
+    level, words = messages.WARNING, _("Choose at least one order first.")
+    wish, is_confirmed = request.POST.get("wish"), "confirmed" in request.POST
     try:
         orders = _chosen(request)
-        if not orders:
-            messages.warning(request, _("Choose at least one order first."))
-        elif request.POST.get("wish") == "refill":
-            result = refill_orders(orders=orders, actor=user_of(request))
-            asked = ngettext(
-                "Refill requested for %(count)s order.",
-                "Refill requested for %(count)s orders.",
-                result.asked,
-            )
-            _tell(request, result, asked=asked)
-        elif request.POST.get("wish") == "cancel" and "confirmed" in request.POST:
-            result = cancel_orders(orders=orders, actor=user_of(request))
-            asked = ngettext(
-                "Cancellation requested for %(count)s order.",
-                "Cancellation requested for %(count)s orders.",
-                result.asked,
-            )
-            _tell(request, result, asked=asked)
-        elif request.POST.get("wish") == "cancel":
+        if orders and wish == "cancel" and not is_confirmed:
             return _confirm(request, orders)
+        if orders and wish == "cancel":
+            level, words = _cancel(request, orders)
+        elif orders and wish == "refill":
+            level, words = _refill(request, orders)
+        elif orders:
+            return redirect(_back(request))
     except TooMany as error:
-        messages.warning(request, str(error))
-    return redirect(_back(request))
+        words = str(error)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(words, content_type="text/plain; charset=utf-8")
+    add_message_once(request, level, words)
+    return HttpResponse(status=HTTPStatus.NO_CONTENT) if "late" in request.POST else redirect(_back(request))
+
+
+def _cancel(request: HttpRequest, orders: list[Order]) -> tuple[int, str]:
+    result = cancel_orders(orders=orders, actor=user_of(request))
+    asked = ngettext(
+        "Cancellation requested for %(count)s order.",
+        "Cancellation requested for %(count)s orders.",
+        result.asked,
+    )
+    return _words(result, asked=asked)
+
+
+def _refill(request: HttpRequest, orders: list[Order]) -> tuple[int, str]:
+    result = refill_orders(orders=orders, actor=user_of(request))
+    asked = ngettext(
+        "Refill requested for %(count)s order.",
+        "Refill requested for %(count)s orders.",
+        result.asked,
+    )
+    return _words(result, asked=asked)
 
 
 def _chosen(request: HttpRequest) -> list[Order]:
@@ -75,8 +94,8 @@ def _confirm(request: HttpRequest, orders: list[Order]) -> HttpResponse:
     return render(request, "orders/cancel_many.html", context)
 
 
-def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
-    """Show one message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
+def _words(result: BulkResult, *, asked: str) -> tuple[int, str]:
+    """Return the level of one message and its words: "3 canceled, $1.20 is back; requested for 4; 2 left: …"."""
     parts = []
     if result.withdrawn:
         text = ngettext(
@@ -99,7 +118,7 @@ def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
         )
         parts.append(text % {"count": count, "reason": _(reason)})
     level = messages.SUCCESS if result.withdrawn or result.asked or result.already else messages.WARNING
-    add_message_once(request, level, " ".join(parts))
+    return level, " ".join(parts)
 
 
 def _back(request: HttpRequest) -> str:

@@ -14,12 +14,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from catalog.selectors import times_of
 from orders.common.link_waits import waits_for
 from orders.models import Order, OrderEvent
+from orders.requests.bulk import plan_cancels
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.selectors import api_key_of, orders_of
@@ -153,9 +154,16 @@ def _help(order: Order) -> dict[str, Any]:
 
 
 @login_required
-@require_POST
+@vary_on_headers("HX-Request")
+@require_http_methods(["GET", "HEAD", "POST"])
 def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancel the customer's order at once if it was not sent, else request it from the provider."""
+    """Ask whether to cancel the customer's order, and what comes back; POST cancels it.
+
+    It is canceled at once if it was not sent, else the provider gets a request. The list asks in its menu, so it gets
+    the question alone.
+    """
+    if request.method != "POST":
+        return _ask_before_cancel(request, pk)
     order = get_object_or_404(orders_of(customer=user_of(request)), pk=pk)
     try:
         outcome = cancel_order(order=order, actor=user_of(request))
@@ -177,6 +185,16 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         text = _("You asked to cancel order %(number)s. This page shows what comes of it.") % {"number": order.pk}
         add_message_once(request, messages.INFO, text, while_open=order)
     return redirect("order_detail", order.pk)
+
+
+def _ask_before_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    order = get_object_or_404(selectors.with_services(orders_of(customer=user_of(request))), pk=pk)
+    reason = plan_cancels(orders=[order]).results[0].reason
+    if not reason and not may_cancel(order):
+        reason = _("You asked to cancel it already.")
+    context = {"order": order, "reason": reason, "can_withdraw": may_withdraw(order)}
+    is_part = bool(request.headers.get("HX-Request"))
+    return render(request, "orders/_cancel_question.html" if is_part else "orders/cancel_one.html", context)
 
 
 @login_required

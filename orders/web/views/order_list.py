@@ -1,29 +1,33 @@
-"""The customer's list of orders, its CSV export, and its live updates."""
+"""The customer's list of orders, the views saved of it, its CSV export, and its live updates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from http import HTTPStatus
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from orders.states import Status
+from orders.models import Order, SavedView
 from orders.web import selectors
+from orders.web.chips import Chip, address_of, filter_chips, status_chips, view_chips
 from orders.web.csv_export import export_lines
-from orders.web.filters import LOOKED_THROUGH, MAX_FOUND, OrderFilterForm, OrderFilters, Sort, filters_in, list_orders
+from orders.web.filters import OrderFilterForm, OrderFilters, Sort, filters_in, list_orders
 from orders.web.live_updates import Shown, read_shown, write_shown
+from orders.web.order_search import LOOKED_THROUGH, MAX_FOUND
+from orders.web.row_menus import RowMenu, menus_of
+from orders.web.saved_views import ViewNameForm, ViewRefused, delete_view, save_view, views_of
 from orders.web.tables import OrderTable
+from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.csv_files import csv_response
-from panel.lib.formats import day_text
 from panel.lib.keyset_pagination import page_of
 
 # Services in the filter's list; with more, the customer types a number.
@@ -32,45 +36,77 @@ PAGES = {Sort.NEWEST: ("Newer", "Older"), Sort.OLDEST: ("Older", "Newer")}
 
 
 @login_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def order_list(request: HttpRequest) -> HttpResponse:
-    """Show the customer's orders that match the filters."""
-    counts = selectors.count_by_status(customer=user_of(request))
-    form = _filters(request)
+    """Show the customer's orders that match the filters; POST saves the filters as a view."""
+    query = filters_in(request.GET).urlencode()
+    name_form = ViewNameForm(request.POST if request.method == "POST" else None)
+    if name_form.is_valid():
+        try:
+            view = save_view(customer=user_of(request), name=name_form.cleaned_data["name"], query=query)
+        except ViewRefused as error:
+            name_form.add_error("name", str(error))
+        else:
+            add_message_once(request, messages.SUCCESS, _("View “%(name)s” was saved.") % {"name": view.name})
+            return redirect(address_of(request.GET))
+    return render(request, "orders/list.html", _list_context(request, query=query, name_form=name_form))
+
+
+def _list_context(request: HttpRequest, *, query: str, name_form: ViewNameForm) -> dict[str, object]:
+    customer = user_of(request)
+    counts = selectors.count_by_status(customer=customer)
+    form, services = _filters(request)
     wanted = form.wanted()
-    listing = list_orders(customer=user_of(request), wanted=wanted)
-    page = page_of(listing.rows, params=request.GET.dict(), key=listing.key, descending=listing.descending)
+    listing = list_orders(customer=customer, wanted=wanted, services=services)
+    rows = selectors.with_services(listing.rows)
+    page = page_of(rows, params=request.GET.dict(), key=listing.key, descending=listing.descending)
+    views = views_of(customer=customer)
+    chips = status_chips(request.GET, counts, wanted)
     back, on = PAGES.get(wanted.sort, ("Previous", "Next"))
-    context = {
-        "table": OrderTable(page.rows),
+    return {
+        "table": OrderTable(page.rows, menus=menus_of(page.rows)),
         "page": page,
         "back": back,
         "on": on,
         "form": form,
         "wanted": wanted,
-        "listing": listing,
+        "sort": Sort(wanted.sort).label,
+        "found": listing.found,
+        "total": 0 if wanted.is_narrowed or wanted.status else sum(counts.values()),
         "looked_through": LOOKED_THROUGH,
         "max_found": MAX_FOUND,
-        "chips": _status_chips(request.GET, counts, wanted),
-        "taken": _filter_chips(request.GET, form, wanted),
-        "all_off": _address(request.GET, q="", service="", since="", until=""),
-        "query": filters_in(request.GET).urlencode(),
+        "chips": chips,
+        "views": view_chips(views, query),
+        "view": next((view for view in views if view.query == query), None),
+        "name_form": name_form,
+        "taken": filter_chips(request.GET, wanted, service=form.label_of_service(wanted.service)),
+        "all_off": address_of(request.GET, q="", service="", since="", until=""),
+        "query": query,
         "shown": write_shown(page.rows),
-        "counted": not wanted.is_narrowed,
+        "counted": "" if wanted.is_narrowed else ".".join(chip.key for chip in chips),
         "is_empty": not counts,
     }
-    return render(request, "orders/list.html", context)
+
+
+@login_required
+@require_POST
+def view_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete one of the customer's views, and show the orders by its filters still."""
+    view = get_object_or_404(SavedView, pk=pk, customer=user_of(request))
+    delete_view(view=view)
+    add_message_once(request, messages.SUCCESS, _("View “%(name)s” was deleted.") % {"name": view.name})
+    return redirect(f"{reverse('order_list')}?{view.query}")
 
 
 @login_required
 @require_safe
 def order_export(request: HttpRequest) -> HttpResponseBase:
     """Return all pages of the filtered list as a CSV file."""
-    form = _filters(request)
+    form, services = _filters(request)
     if not form.is_valid():
         # A file that ignores an invalid filter would look right, so let the list show the error.
         return redirect(f"{reverse('order_list')}?{filters_in(request.GET).urlencode()}")
-    listing = list_orders(customer=user_of(request), wanted=form.wanted())
+    listing = list_orders(customer=user_of(request), wanted=form.wanted(), services=services)
     return csv_response(name="orders", lines=export_lines(listing))
 
 
@@ -86,73 +122,35 @@ def orders_live(request: HttpRequest) -> HttpResponse:
     if shown and not changed:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     moved = [order for order in changed if order.status != seen[order.pk].status]
-    counted = "counted" in request.GET
-    counts = selectors.count_by_status(customer=user_of(request)) if moved and counted else {}
+    counted = request.GET.get("counted", "")
     context = {
         "cells": OrderTable(changed).live_cells(),
+        "menus": _menus(request, moved),
         "shown": shown,
         "moved": moved,
         "counted": counted,
-        "chips": _status_chips(QueryDict(), counts, OrderFilters()) if counts else [],
+        "chips": _counted_again(request, counted.split(".")) if moved and counted else [],
         "paid_changed": any(Shown.of(order).paid != seen[order.pk].paid for order in changed),
     }
     return render(request, "orders/_list_live.html", context)
 
 
-def _filters(request: HttpRequest) -> OrderFilterForm:
+def _menus(request: HttpRequest, moved: Collection[Order]) -> list[RowMenu]:
+    """Return the menus of orders whose status changed, and with it what can be done with them."""
+    if not moved:
+        return []
+    orders = selectors.menu_rows(customer=user_of(request), pks=[order.pk for order in moved])
+    return list(menus_of(orders).values())
+
+
+def _counted_again(request: HttpRequest, keys: Collection[str]) -> list[Chip]:
+    """Return the chips that the page has, as counted now: a chip more would move the others."""
+    counts = selectors.count_by_status(customer=user_of(request))
+    return [chip for chip in status_chips(QueryDict(), counts, OrderFilters(), keep=keys) if chip.key in keys]
+
+
+def _filters(request: HttpRequest) -> tuple[OrderFilterForm, list[int] | None]:
+    """Return the form of the filters, and the services that the customer ordered; None if too many."""
     services = selectors.services_ordered(customer=user_of(request), most=MAX_SERVICES)
-    return OrderFilterForm(request.GET, services=services)
-
-
-# -- chips -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter as a link. `count` is "" if other filters are set, as it counts without them."""
-
-    key: str
-    label: str
-    url: str
-    is_active: bool = False
-    count: str = ""
-
-
-def _status_chips(query: QueryDict, counts: Mapping[str, int], wanted: OrderFilters) -> list[Chip]:
-    """Return a chip for every status, even empty ones, so that chips do not move."""
-
-    def chip(key: str, label: str, count: int) -> Chip:
-        status = "" if key == "all" else key
-        words = "" if wanted.is_narrowed else _counted(count)
-        return Chip(key, label, _address(query, status=status), is_active=status == wanted.status, count=words)
-
-    return [
-        chip("all", _("All"), sum(counts.values())),
-        *(chip(status.value, _(status.label), counts.get(status.value, 0)) for status in Status),
-    ]
-
-
-def _counted(count: int) -> str:
-    return f"{selectors.COUNTED:,}+" if count > selectors.COUNTED else f"{count:,}"
-
-
-def _filter_chips(query: QueryDict, form: OrderFilterForm, wanted: OrderFilters) -> list[Chip]:
-    """Return a chip for each filter but the status; each links to the list without it."""
-    labels = {
-        "q": f"“{wanted.text}”" if wanted.text else "",
-        "service": form.label_of_service(wanted.service),
-        "since": _("From %(day)s") % {"day": day_text(wanted.since)} if wanted.since else "",
-        "until": _("To %(day)s") % {"day": day_text(wanted.until)} if wanted.until else "",
-    }
-    return [Chip(name, label, _address(query, **{name: ""})) for name, label in labels.items() if label]
-
-
-def _address(query: QueryDict, **changes: str) -> str:
-    """Return the address of the list's first page with other filters."""
-    changed = filters_in(query)
-    for name, value in changes.items():
-        changed.pop(name, None)
-        if value:
-            changed[name] = value
-    text = changed.urlencode()
-    return f"{reverse('order_list')}?{text}" if text else reverse("order_list")
+    form = OrderFilterForm(request.GET, services=services)
+    return form, None if services is None else [pk for pk, _name in services]

@@ -125,7 +125,7 @@ def test_list_poll_when_swaps_are_sent_then_each_target_exists_once(signed_in, o
     whole = read(signed_in.get(reverse("order_list")))
     run(orders[0], status=Status.CANCELED, refunded=orders[0].charge)
     part = read(poll(signed_in, the_poll(whole)))
-    assert len(part.swaps) == 3 + 7 + 1 + 1  # cells, chips, the balance, the message
+    assert len(part.swaps) == 3 + 1 + 2 + 1 + 1  # cells, the menu, chips, the balance, the message
     for target in part.swaps:
         assert whole.ids.count(target) == 1, target
 
@@ -142,16 +142,18 @@ def test_list_poll_when_filtered_then_swaps_only_what_that_page_has(signed_in, o
     assert ("counted" in the_poll(again)) == ("counted" in the_poll(whole))
 
 
-def test_list_poll_when_order_ends_then_counts_balance_and_message(signed_in, customer, orders):
+def test_list_poll_when_order_ends_then_counts_balance_and_message(signed_in, customer, service, orders):
+    run(make.accepted_order(customer, service, upstream_id="ended"), status=Status.PARTIAL, remains=40)
     address = list_poll(signed_in)
     run(orders[2], status=Status.PARTIAL, remains=40, refunded=100_000)
     make.deposit(customer, "0.1")
     response = poll(signed_in, address)
     page, words = read(response), response.content.decode()
     assert 'id="count-in_progress" hx-swap-oob="true">2<' in words
-    assert 'id="count-partial" hx-swap-oob="true">1<' in words
-    assert 'id="count-all" hx-swap-oob="true">3<' in words
-    assert "$9.35" in words and "balance" in page.swaps  # $10, less 3 × $0.25, plus the refund of $0.10
+    assert 'id="count-partial" hx-swap-oob="true">2<' in words
+    assert 'id="count-all" hx-swap-oob="true">4<' in words
+    assert "count-canceled" not in words  # The page has no such chip.
+    assert "$9.10" in words and "balance" in page.swaps  # $10, less 4 × $0.25, plus the refund of $0.10
     assert "$0.15" in words  # charge less refund
     assert f"Order {orders[2].pk}: Partial." in text_of(response)
     assert str(orders[2].pk) not in [part.split("-")[0] for part in shown_by(page).split(".")]

@@ -15,7 +15,7 @@ from billing.models import Deposit, Entry, Wallet
 from billing.wallets import wallet_of
 from catalog.models import Favourite
 from orders.checkout.create import NotEnoughFunds
-from orders.models import DripFeed, Order
+from orders.models import DripFeed, Order, SavedView
 from orders.states import DripState
 from panel.account_home.closing import ClosingRefused, close_account
 from panel.accounts.invitations import can_be_invited, renew_invitation
@@ -51,6 +51,7 @@ def full(customer, service):
     SignIn.objects.create(user=customer, outcome="signed_in", typed=customer.email, address="192.0.2.7")
     AccountMail.objects.create(user=customer, kind="notice", recipient=customer.email, body="Alice")
     Favourite.objects.create(customer=customer, service=service)
+    SavedView.objects.create(customer=customer, name="Client A", query="status=partial")
     NewsChoice.objects.create(customer=customer)
     make_key(customer=customer, name="Alice's shop", networks=["192.0.2.0/24"])
     return customer
@@ -68,7 +69,7 @@ def test_closing_when_confirmed_then_nothing_says_who_it_was(signed_in, full, in
     assert not closed.has_usable_password()
     for model in (EmailAddress, Authenticator, SignIn, UserSession):
         assert not model.objects.filter(user=full).exists(), model
-    assert not Favourite.objects.exists() and not NewsChoice.objects.exists()
+    assert not Favourite.objects.exists() and not SavedView.objects.exists() and not NewsChoice.objects.exists()
     [key] = ApiKey.objects.all()
     assert (key.name, key.networks, key.last_address, key.is_revoked) == ("", [], None, True)
     [mail] = AccountMail.objects.all()

@@ -29,7 +29,7 @@ from catalog.pauses import PauseKind, pause_provider
 from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
-from orders.models import MoneyDay, Order, OrderInReview, Orphan, SendingStop
+from orders.models import MoneyDay, Order, OrderInReview, Orphan, SavedView, SendingStop
 from orders.states import ReviewReason, StopReason
 from panel.accounts.models import Role, SignIn, User
 from panel.accounts.own_roles import give_rights
@@ -160,6 +160,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         NewsItem.objects.create(
             customer=customer, kind="order_ended", word="partial", key="1", number=order.pk, happened_at=timezone.now()
         ),
+        SavedView.objects.create(customer=customer, name="Client A", query="status=partial"),
         SettingChange.objects.create(name=PANEL_NAME.name, version=1, old=None, new="Other"),
     )
     RecoveryCodes.activate(customer).mark_as_viewed()
