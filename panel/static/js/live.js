@@ -77,6 +77,7 @@
   };
 
   document.addEventListener("htmx:afterSettle", showState);
+  document.addEventListener("click", ({ target }) => {
     if (!target.closest("[data-close]")) return;
     target.closest(".notice").remove();
     document.querySelector("main").focus();
