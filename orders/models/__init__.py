@@ -1,6 +1,7 @@
-"""Models of orders, drip-feeds, submission attempts, requests for cancels and refills, stops, restores and money."""
+"""Models of orders, drafts, drip-feeds, attempts, requests for cancels and refills, stops, restores and money."""
 
 from orders.models.attempts import PlacementAttempt
+from orders.models.drafts import OrderDraft
 from orders.models.drips import DripFeed
 from orders.models.orders import Order, OrderEvent, OrderInReview
 from orders.models.polls import OrderPoll
@@ -20,6 +21,7 @@ __all__ = (
     "MoneyDay",
     "MoneyEntry",
     "Order",
+    "OrderDraft",
     "OrderEvent",
     "OrderInReview",
     "OrderPoll",

@@ -20,7 +20,7 @@ from billing.deposits import waiting_deposits
 from billing.models import Entry, Wallet
 from billing.wallets import lock_wallet, wallet_of
 from catalog.models import Favourite
-from orders.models import DripFeed, Order, SavedView
+from orders.models import DripFeed, Order, OrderDraft, SavedView
 from orders.states import OPEN, DripState
 from panel.accounts.models import AccountMail, ApiKey, SignIn, User
 from panel.accounts.notices import queue_notice
@@ -140,7 +140,7 @@ def _forget(customer: User) -> None:
     sessions.delete()
     for model in (EmailAddress, Authenticator, AccountMail, SignIn):
         model.objects.filter(user=customer).delete()
-    for model in (Favourite, SavedView, NewsItem, NewsMail, NewsChoice):
+    for model in (Favourite, SavedView, NewsItem, NewsMail, NewsChoice, OrderDraft):
         model.objects.filter(customer=customer).delete()
     panel = site.PANEL_NAME.value
     context = {

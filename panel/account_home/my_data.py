@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.models import Deposit, Entry
 from billing.wallets import wallet_of
 from catalog.models import Favourite
-from orders.models import DripFeed, Order, SavedView
+from orders.models import DripFeed, Order, OrderDraft, SavedView
 from panel.accounts.models import ApiKey, SignIn, User
 from panel.lib.keyset_pagination import each_row
 from panel.lib.money import format_plain
@@ -57,6 +57,9 @@ def _lists(customer: User) -> dict[str, Callable[[], Iterable[dict[str, Any]]]]:
         "news": lambda: (
             {"kind": one.kind, "state": one.word, "count": one.count, "number": one.number, "at": one.happened_at}
             for one in each_row(NewsItem.objects.filter(customer=customer))
+        ),
+        "drafts": lambda: (
+            {"typed": one.typed, "at": one.updated_at} for one in OrderDraft.objects.filter(customer=customer)
         ),
         "deposits": lambda: map(_deposit, each_row(_deposits(customer))),
         "drip_feeds": lambda: map(_drip, each_row(DripFeed.objects.filter(customer=customer))),

@@ -1,4 +1,4 @@
-"""Pruning rows that are of no use once they are old: import runs, resolved alerts, counters, sessions, sign-ins."""
+"""Pruning rows that are of no use once they are old: import runs, resolved alerts, drafts, sessions, sign-ins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.models import GatewayCall
 from catalog.models import SyncRun
-from orders.models import DailySpending
+from orders.models import DailySpending, OrderDraft
 from panel.accounts.models import AccountMail, SignIn
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
@@ -24,6 +24,8 @@ from panel.site import retention, sign_in_settings
 BATCH = 500
 # Of past days nobody reads the counter. An answer that comes late still lowers it.
 SPENDING_DAYS = 30
+# A payment by hand takes days; what somebody typed a month ago, nobody looks for.
+DRAFT_DAYS = 30
 # Orders, entries and changes in the shop tell the same for longer.
 NEWS_DAYS = 90
 
@@ -74,6 +76,11 @@ def prune_errors() -> int | None:
 def prune_spending() -> int | None:
     """Delete a batch of past days' counters under daily limits. Return how many, or None if none is left."""
     return _delete_batch(DailySpending.objects.filter(day__lt=panel_day() - timedelta(days=SPENDING_DAYS)))
+
+
+def prune_drafts() -> int | None:
+    """Delete a batch of orders that were typed long ago and not created. Return how many, or None if none is left."""
+    return _delete_batch(OrderDraft.objects.filter(updated_at__lt=_before(DRAFT_DAYS)))
 
 
 def prune_sessions() -> int | None:
