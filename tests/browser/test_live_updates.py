@@ -176,12 +176,16 @@ def test_list_when_the_tab_is_hidden_then_polls_only_when_shown(open_live, creat
     expect(page.locator(f"#order-{order.pk}-progress")).to_contain_text("843 of 1,000", timeout=30_000)
 
 
-def test_list_when_the_session_ended_then_the_sign_in_page_opens(open_live, create_running):
+def test_list_when_the_session_ended_then_said_in_place(open_live, create_running):
     create_running()
     page = open_live(reverse("order_list"))
     Session.objects.all().delete()
     page.clock.fast_forward(5_000)
-    page.wait_for_url("**/account/login/?next=/orders/")
+    link = page.get_by_role("link", name="Sign in and go on")
+    expect(link).to_have_attribute("href", re.compile(r"/login/\?next=%2Forders%2F$"))
+    asked = len(page.polls)
+    check_no_poll(page, 60)
+    assert len(page.polls) == asked
 
 
 def test_list_when_without_scripts_then_the_current_state_is_shown(open_live, create_running, live_server, open_page):

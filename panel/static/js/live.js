@@ -8,7 +8,28 @@
   const isPoll = (element) => (element.getAttribute("hx-trigger") || "").startsWith("every");
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && isPoll(event.detail.elt)) event.preventDefault();
+    if ((document.hidden || isTold) && isPoll(event.detail.elt)) event.preventDefault();
+  });
+
+  // The session ended, or its forms did: said in place, since a reload would lose what is typed. Polls end with it.
+  let isTold = false;
+
+  const signIn = document.getElementById("signed-out")?.content.querySelector("a").getAttribute("href");
+
+  const tell = (name) => {
+    const notice = document.getElementById(name)?.content.cloneNode(true);
+    if (isTold || !notice) return;
+    isTold = true;
+    const link = notice.querySelector("a");
+    const back = document.querySelector("[data-next]")?.dataset.next ?? location.pathname + location.search;
+    link.href = name === "signed-out" ? `${signIn}?${new URLSearchParams({ next: back })}` : back;
+    document.getElementById("main").prepend(notice);
+  };
+
+  document.addEventListener("order:signed-out", () => tell("signed-out"));
+  document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+    const name = xhr.getResponseHeader("X-Notice");
+    if (name) tell(name);
   });
 
   // A swap between press and release of a button would lose the click; the next poll swaps instead.
@@ -23,10 +44,11 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, pathInfo, requestConfig } = event.detail;
     const asked = new URL(pathInfo.requestPath, location.href).pathname;
-    if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
-      // Another page answered: the session ended. Reloading this page leads to the sign-in.
+    const answered = xhr.responseURL ? new URL(xhr.responseURL).pathname : asked;
+    if (answered !== asked) {
       event.detail.shouldSwap = false;
-      location.reload();
+      if (answered === signIn) tell("signed-out");
+      else location.reload(); // It leads to what the customer has to do first.
     } else if (performance.now() - pressedAt < PRESS && isPoll(requestConfig.elt)) {
       event.detail.shouldSwap = false;
     }
