@@ -1,6 +1,6 @@
 from django.urls import path
 
-from orders.web.views import bulk_actions, bulk_orders, drip_feeds, order_detail, order_form, order_list
+from orders.web.views import bulk_actions, bulk_orders, drip_feeds, last_orders, order_detail, order_form, order_list
 
 urlpatterns = [
     path("", order_list.order_list, name="order_list"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("new/quote/", order_form.order_quote, name="order_quote"),
     path("new/fields/", order_form.order_fields, name="order_fields"),
     path("new/find/", order_form.order_find, name="order_find"),
+    path("new/discard/", order_form.order_discard, name="order_discard"),
+    path("new/last/", last_orders.orders_last, name="orders_last"),
     path("mass/", bulk_orders.mass_order, name="mass_order"),
     path("drip-feeds/", drip_feeds.drip_list, name="drip_list"),
     path("drip-feeds/<int:pk>/", drip_feeds.drip_detail, name="drip_detail"),

@@ -1,4 +1,4 @@
-"""The order form, with the fields that the chosen service's type needs, and the summary beside it."""
+"""The order form, with the fields that the chosen service's type needs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from uuid import uuid4
 
 from django import forms
 from django.forms.boundfield import BoundField
-from django.http import QueryDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.link_kinds import LinkKind
 from catalog.models import Service
-from catalog.prices.customer_prices import Offer
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS, Kind, Param, TypeSpec
-from orders.checkout.create import Quote, quote_order
 from orders.checkout.links import LINK_TOO_LONG, MAX_LINK, missing_link
 from orders.checkout.questions import Remark, key_of_questions, remarks_about
 from orders.checkout.validation import (
@@ -37,9 +34,7 @@ from orders.checkout.validation import (
 )
 from orders.models import Order
 from orders.web.quantities import COUNTED, Chip, CountNote, QuantityField, chips_of, note_of, outside_limits
-from panel.accounts.models import User
-from panel.lib.digits import typed_count, whole_number
-from panel.lib.money import MAX_MICROS
+from panel.lib.digits import typed_count
 
 CHANGED = gettext_lazy("This service has changed meanwhile. Nothing was charged. Check its fields and order again.")
 # Hidden fields.
@@ -337,47 +332,9 @@ class OrderForm(forms.Form):
         return number if number and number > 0 else None
 
 
-# -- the summary beside the fields -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Charge of what is typed. `problem` says why it cannot be ordered, `hint` what is missing; both may be ""."""
-
-    quote: Quote | None = None
-    problem: str = ""
-    hint: str = ""
-
-    @property
-    def can_order(self) -> bool:
-        return self.quote is not None and not self.problem
-
-
-def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summary:
-    """Return the summary of what is typed so far; `offer` is the chosen service at the customer's price."""
-    quantity = form.typed_quantity()
-    if offer is None or quantity is None:
-        return Summary()
-    plan = form.typed_plan()
-    if plan is None:
-        return Summary(hint=_("Enter 2 to %(most)s runs, and the minutes between them.") % {"most": f"{MAX_RUNS:,}"})
-    runs, interval = plan
-    try:
-        quote = quote_order(customer=customer, offer=offer, quantity=quantity, runs=runs, interval=interval)
-    except OrderRefused as refusal:
-        return Summary(problem=refusal.message)
-    return Summary(quote, problem=outside_limits(offer.service, quantity))
-
-
 # -- around the form ---------------------------------------------------------------------------------
 
 
 def typed_again(order: Order) -> dict[str, str]:
     """Return the values that were typed to create the order."""
     return {"link": order.link, "quantity": str(order.quantity), **order.params}
-
-
-def read_seen_charge(data: QueryDict) -> int | None:
-    """Return the charge that the customer saw, in micro-units; None if the form has none."""
-    seen = whole_number(data.get("seen_charge", ""), max_digits=16)
-    return None if seen is None else min(seen, MAX_MICROS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -140,6 +139,7 @@ def test_order_when_of_any_service_type_then_created(shop, open_page, viewport):
                 field.fill(TYPED[param.name])
         if spec.takes_quantity:
             page.fill("#id_quantity", "100")
+        page.locator(":focus").blur()  # On a phone the button is away until then.
         page.get_by_role("button", name=re.compile(r"Order for \$")).click()
         page.wait_for_url(re.compile(r"/orders/\d+/$"))
         assert Order.objects.latest("pk").service == service
@@ -155,7 +155,8 @@ def test_drip_feed_when_ordered_then_the_charge_covers_all_runs(shop, open_page)
     page.fill("#id_runs", "10")
     expect(page.locator(".summary-note")).to_contain_text("minutes between them")
     page.fill("#id_interval", "60")
-    expect(page.locator("#order-summary")).to_contain_text("10 runs of 100, one every 1 h, over 9 h")
+    expect(page.locator("#order-summary")).to_contain_text("10 runs × 100 × $2.50 per 1,000")
+    expect(page.locator("#order-summary")).to_contain_text("one run every 1 h, over 9 h")
     check_page(page, DESKTOP)
     page.get_by_role("button", name="Order for $2.50").click()
     page.wait_for_url(re.compile(r"/drip-feeds/\d+/$"))
@@ -192,17 +193,17 @@ def test_form_when_typed_into_then_nothing_shifts(shop, open_page, viewport):
     page.evaluate(RECORD_SHIFTS)
     selectors = ["#id_link", "#id_quantity", "#id_runs"]
     if viewport is DESKTOP:  # On a phone the summary is fixed to the window.
-        selectors += [".summary-charge", ".summary .btn-primary"]
+        selectors += [".summary .btn-primary"]
     before = [position_of(page, selector) for selector in selectors]
     page.keyboard.type("https://example.com/same")
     expect(page.locator("#running-order")).to_contain_text(f"Order {order.pk} of Followers is still running")
     page.locator("#id_quantity").press_sequentially("5000000")  # More than the largest order, and than the wallet has.
-    expect(page.locator(".summary-note")).to_contain_text("largest order")
+    expect(page.locator("#id_quantity_helptext")).to_contain_text("largest order")
     page.locator("#id_quantity").fill("")
     page.locator("#id_quantity").press_sequentially("500")
     page.locator("#id_runs").press_sequentially("20")
     page.locator("#id_interval").press_sequentially("1440")
-    expect(page.locator(".summary-note")).to_contain_text("You need")
+    expect(page.locator("#order-submit")).to_contain_text("and order")
     assert [position_of(page, selector) for selector in selectors] == before
     assert page.evaluate("window.shifts") == []
 
@@ -230,6 +231,7 @@ def test_link_when_it_leads_elsewhere_then_one_yes_orders(shop, open_page, viewp
     expect(question).to_be_visible()
     expect(page.get_by_text("“1.000” is read as 1,000.")).to_be_visible()
     check_in_both_themes(page, viewport)
+    page.locator(":focus").blur()
     page.get_by_role("button", name="Order anyway for $2.50").click()
     page.wait_for_url("**/orders/*/")
     assert Order.objects.get().quantity == 1_000
@@ -241,7 +243,7 @@ def test_link_when_it_leads_elsewhere_without_scripts_then_asked_once(shop, open
     open_form(page, shop, query_of("Instagram Followers"))
     page.get_by_label("Link").fill("https://youtu.be/dQw4w9WgXcQ")
     page.get_by_label("Quantity", exact=True).fill("100")
-    page.get_by_role("button", name="Order", exact=True).click()
+    page.get_by_role("button", name="Paste the link").click()
     expect(page.get_by_text("Nothing was ordered yet.")).to_be_visible()
     assert not Order.objects.exists()
     page.get_by_role("button", name="Order anyway for $0.25").click()
@@ -258,22 +260,6 @@ def test_star_when_clicked_then_favorite_and_input_kept(shop, open_page):
         expect(star).to_have_attribute("aria-pressed", pressed)
         assert Favourite.objects.count() == count
     expect(page.locator("#id_link")).to_have_value("https://example.com/kept")
-
-
-def test_session_when_it_ends_while_typing_then_input_is_kept(shop, open_page):
-    page = open_page()
-    open_form(page, shop, query_of("Comments, random"))
-    page.fill("#id_link", "https://example.com/kept")
-    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
-    page.locator("#id_comments").press_sequentially("one")
-    page.wait_for_url("**/login/**")
-    page.fill("input[name=login]", "alice@example.org")
-    page.fill("input[name=password]", "correct horse battery")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/orders/new/")
-    expect(page.locator("#id_link")).to_have_value("https://example.com/kept")
-    expect(page.locator("#id_comments")).to_have_value(re.compile("^o"))
-    assert not Order.objects.exists()
 
 
 def test_order_when_without_scripts_then_service_found_and_created(shop, open_page):
@@ -310,9 +296,7 @@ def test_form_when_in_each_state_then_axe_finds_nothing(shop, open_page, viewpor
     expect(page.locator(".option-note")).to_contain_text("No service matches")
     check_in_both_themes(page, viewport)
     choose(page, "Followers")
-    expect(page.locator(".service-time" if viewport is PHONE else "#order-summary")).to_contain_text(
-        "Usually about 3 h; half take 2 h to 5 h"
-    )
+    expect(page.locator(".service-info")).to_contain_text("Usually about 3 h; half take 2 h to 5 h")
     page.fill("#id_link", "https://example.com/same")
     page.fill("#id_quantity", "1000")
     expect(page.locator("#running-order")).to_contain_text("still running")

@@ -1,4 +1,4 @@
-"""Drafts: what was typed when the session had ended, kept for the same customer to sign in again.
+"""What was posted when the session had ended, kept for the same customer to sign in again.
 
 Forms carry a signature of their customer. Without it nothing is kept, or visitors could fill the database; with it only
 so many, as whoever has an account has a signature. Another customer who signs in with the same browser does not get the
@@ -27,6 +27,16 @@ _signer = signing.TimestampSigner(salt="orders.kept")
 def owner_of(request: HttpRequest) -> str:
     """Return the signature of the customer, for the form's field `owner`."""
     return _signer.sign(str(request.user.pk))
+
+
+def is_owner(request: HttpRequest) -> bool:
+    """Return True if the posted form was the signed-in customer's own."""
+    return _signed_owner(request) == str(request.user.pk)
+
+
+def browser_mark_of(request: HttpRequest) -> str:
+    """Return the same text for a customer each time, by which a browser knows whose typing it keeps."""
+    return signing.Signer(salt="orders.browser").signature(str(request.user.pk))
 
 
 def keep(request: HttpRequest, name: str, typed: object) -> bool:

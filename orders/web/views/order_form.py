@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.contrib import messages
@@ -18,23 +20,26 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.prices.customer_prices import offer_of
 from catalog.selectors import services_on_sale, times_of
-from orders.checkout.create import AlreadyOrdered, PriceChanged, create_order
+from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, create_order
 from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.questions import split_lines
 from orders.checkout.validation import OrderRefused
+from orders.common.drafts import DraftFacts, bounded, draft_of, drop_draft, keep_draft
+from orders.models import OrderDraft
 from orders.selectors import orders_of
 from orders.web.active_link import running_for_link
-from orders.web.order_form import OWN_FIELDS, TYPE_FIELDS, OrderForm, read_seen_charge, summarize, typed_again
+from orders.web.order_form import OWN_FIELDS, TYPE_FIELDS, OrderForm, typed_again
+from orders.web.order_summary import draft_facts, read_seen_charge, summarize, whole_cents
 from orders.web.service_search import find_services, is_favourite
-from orders.web.views.drafts import drop, keep, kept, owner_of
+from orders.web.views.drafts import browser_mark_of, drop, is_owner, keep, kept, owner_of
+from orders.web.views.last_orders import last_orders
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
+from panel.lib.money import format_plain
 
 DRAFT = "typed_order"
-# Characters of a draft; every field of a valid order fits.
-MAX_KEPT = 120_000
-NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "answered", "preview")
+NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "seen_missing", "answered", "preview")
 
 
 @cache_control(private=True, no_cache=True)
@@ -47,15 +52,15 @@ def order_new(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return _to_sign_in(request)
     if request.method != "POST":
-        return _order_page(request, _prefilled_form(request))
+        return _open_page(request)
     drop(request, DRAFT)
     if "preview" in request.POST:
-        return _order_page(request, _unsent_form(request))
+        return _order_page(request, _unsent_form(request), keeps=True)
     form = OrderForm(request.POST)
     try:
         if form.is_valid():
             if not form.is_confirmed:
-                return _order_page(request, form, is_asked=True)
+                return _order_page(request, form, is_asked=True, keeps=True)
             return _create(request, form)
     except PriceChanged as refusal:
         if refusal.seen:
@@ -66,24 +71,47 @@ def order_new(request: HttpRequest) -> HttpResponse:
     except AlreadyOrdered as error:
         form = _with_fresh_key(request)
         form.add_refusals(error)
+    except NotEnoughFunds as refusal:
+        if "seen_missing" in request.POST and is_owner(request):
+            return _to_add_funds(request, form, refusal)
+        form.add_refusals(refusal)
     except OrderRefused as refusal:
         form.add_refusals(refusal)
-    return _order_page(request, form)
+    return _order_page(request, form, keeps=True)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect_to_login(request.get_full_path())
-    keep(request, DRAFT, _typed(request))
+    keep(request, DRAFT, bounded(_typed(request)))
     return redirect_to_login(reverse("order_new"))
 
 
+def _to_add_funds(request: HttpRequest, form: OrderForm, refusal: NotEnoughFunds) -> HttpResponse:
+    """Keep the order, and ask for what is missing. The customer saw that on the button."""
+    _keep_typed(request, _order_context(request, form))
+    amount = format_plain(whole_cents(refusal.missing))
+    return redirect(f"{reverse('add_funds')}?{urlencode({'amount': amount})}")
+
+
 def _typed(request: HttpRequest) -> dict[str, str]:
-    """Return what was posted; above `MAX_KEPT` characters, drop the longest texts."""
-    typed = {name: str(value) for name, value in request.POST.items() if name not in NOT_TYPED}
-    while sum(map(len, (*typed, *typed.values()))) > MAX_KEPT:
-        del typed[max(typed, key=lambda name: len(name) + len(typed[name]))]
-    return typed
+    return {name: str(value) for name, value in request.POST.items() if name not in NOT_TYPED}
+
+
+def _keep_typed(request: HttpRequest, context: dict[str, Any]) -> None:
+    """Keep what was posted as the customer's draft. An empty form keeps none, and takes away what was there.
+
+    A page that another customer left open in this browser is not kept for the one who signed in since.
+    """
+    if not is_owner(request):
+        return
+    customer, form = user_of(request), context["form"]
+    typed = {**_typed(request), "request_key": str(form["request_key"].value() or "")}
+    if any(typed.get(name, "").strip() for name in ("service", "link", *TYPE_FIELDS)):
+        facts = draft_facts(form=form, summary=context["summary"])
+        keep_draft(customer=customer, typed=typed, facts=facts)
+    else:
+        drop_draft(customer=customer)
 
 
 def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
@@ -95,6 +123,7 @@ def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
         request_key=form.cleaned_data["request_key"],
         seen_charge=read_seen_charge(request.POST) or 0,
     )
+    drop_draft(customer=user_of(request), request_key=form.cleaned_data["request_key"])
     if drip := made.order.drip_feed:
         if made.created:
             text = ngettext(
@@ -123,14 +152,43 @@ def _with_fresh_key(request: HttpRequest) -> OrderForm:
 @require_POST
 def order_quote(request: HttpRequest) -> HttpResponse:
     """Return the summary of what is typed so far, with the order that still runs for the link."""
-    return render(request, "orders/_quote.html", _order_context(request, OrderForm(request.POST)))
+    context = _order_context(request, OrderForm(request.POST))
+    _keep_typed(request, context)
+    return render(request, "orders/_quote.html", context)
 
 
 @login_required
 @require_POST
 def order_fields(request: HttpRequest) -> HttpResponse:
     """Return the fields of the service just chosen, with what was typed before, and the summary."""
-    return render(request, "orders/_fields_and_summary.html", _order_context(request, _unsent_form(request)))
+    context = _order_context(request, _unsent_form(request))
+    _keep_typed(request, context)
+    return render(request, "orders/_fields_and_summary.html", context)
+
+
+@login_required
+@require_POST
+def order_discard(request: HttpRequest) -> HttpResponse:
+    """Forget what the customer typed, and open an empty form."""
+    drop(request, DRAFT)
+    drop_draft(customer=user_of(request))
+    return redirect("order_new")
+
+
+def order_after_csrf_failure(request: HttpRequest) -> HttpResponse | None:
+    """Return the form with what was posted, to be sent again; None if it was not this customer's form.
+
+    A post that failed this check orders nothing and keeps no draft of a signed-in customer: another site may have made
+    it. The signature in the form shows that it was not.
+    """
+    if not request.user.is_authenticated:
+        return _to_sign_in(request)
+    if not is_owner(request):
+        return None
+    messages.warning(request, _("You signed in again meanwhile, so nothing was ordered. Check your order and send it."))
+    response = _order_page(request, _unsent_form(request))
+    response.status_code = HTTPStatus.FORBIDDEN
+    return response
 
 
 @login_required
@@ -142,10 +200,23 @@ def order_find(request: HttpRequest) -> HttpResponse:
     return render(request, "orders/_options.html", {"found": found})
 
 
+def _open_page(request: HttpRequest) -> HttpResponse:
+    """Show the form as the address asks for it; without that, with what the customer typed last."""
+    if request.GET:
+        return _order_page(request, _prefilled_form(request))
+    customer = user_of(request)
+    if typed := kept(request, DRAFT):
+        # It was posted after the session had ended. From now on it is kept like all that is typed.
+        drop(request, DRAFT)
+        keep_draft(customer=customer, typed=typed, facts=DraftFacts())
+    draft = draft_of(customer=customer)
+    if draft is None:
+        return _order_page(request, OrderForm())
+    form = OrderForm(chosen=draft.typed.get("service", ""), initial=draft.typed)
+    return _order_page(request, form, draft=draft)
+
+
 def _prefilled_form(request: HttpRequest) -> OrderForm:
-    draft = kept(request, DRAFT)
-    if draft is not None and not request.GET:
-        return OrderForm(chosen=draft.get("service", ""), initial=draft)
     chosen = request.GET.get("service", "")
     typed = {name: value for name, value in request.GET.items() if name not in OWN_FIELDS}
     again = request.GET.get("again")
@@ -167,17 +238,31 @@ def _unsent_form(request: HttpRequest) -> OrderForm:
     return OrderForm(chosen=request.POST.get("service", ""), initial=typed)
 
 
-def _order_page(request: HttpRequest, form: OrderForm, *, is_asked: bool = False) -> HttpResponse:
-    """Return the page; `is_asked`: nothing was ordered, because of the questions on it."""
+def _order_page(
+    request: HttpRequest,
+    form: OrderForm,
+    *,
+    keeps: bool = False,
+    is_asked: bool = False,
+    draft: OrderDraft | None = None,
+) -> HttpResponse:
+    """Return the page. `keeps`: what was posted becomes the draft. `is_asked`: nothing was ordered, because of the
+    questions on it. `draft`: what the form was filled in from.
+    """
     is_finding = request.POST.get("preview") == "find"
     typed = request.POST.get("find", "")
     context = _order_context(request, form)
+    if keeps:
+        _keep_typed(request, context)
     # For browsers without scripts; the others call `order_find`.
     found = None
     if is_finding or form.chosen is None:
         found = find_services(customer=user_of(request), query=typed if is_finding else "")
     context |= {
         "is_asked": is_asked,
+        "draft": draft,
+        "draft_of": browser_mark_of(request),
+        **last_orders(customer=user_of(request)),
         "found": found,
         "find_text": typed if is_finding or form.chosen is None else str(form.chosen),
         "has_services": request.method == "POST" or found is None or found.count > 0 or services_on_sale().exists(),

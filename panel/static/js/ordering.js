@@ -1,4 +1,5 @@
-// The order form: keeps the input while the fields change, and shows the fields that a choice needs.
+// The order form: keeps the input while the fields change, shows the fields that a choice needs, leads to what is
+// missing, and says when there is no connection.
 (() => {
   "use strict";
 
@@ -65,26 +66,65 @@
     elt.setAttribute("hx-vals", JSON.stringify({ on: isOn ? "0" : "1" }));
   });
 
-  // -- the session ended: hand the form over, so that no input is lost. Opening it orders nothing. --
+  // -- the button: it moves to what is missing --
 
-  let isHandedOver = false; // Several answers may report it.
+  const button = document.getElementById("order-submit");
 
-  const handOver = () => {
-    if (isHandedOver) return;
-    isHandedOver = true;
-    const look = Object.assign(document.createElement("input"), { type: "hidden", name: "preview", value: "1" });
-    form.append(look);
-    form.submit();
+  button.addEventListener("click", (event) => {
+    const field = document.getElementById(document.getElementById("order-button").dataset.field);
+    const isMissing = field && (field.id === "id_find" ? !document.getElementById("id_service").value : !field.value.trim());
+    if (!isMissing) return;
+    event.preventDefault();
+    field.closest("details")?.setAttribute("open", "");
+    field.focus();
+    field.scrollIntoView({ block: "center" });
+  });
+
+  // -- no connection: said, and tried again; an order is only posted once an answer came again --
+
+  const FIRST_WAIT = 2_000;
+  const LONGEST_WAIT = 30_000;
+  const words = document.getElementById("no-connection");
+  const waiting = new Set(); // The parts whose request failed.
+  let wait = FIRST_WAIT;
+  let timer = 0;
+
+  const tryAgain = () => {
+    clearTimeout(timer);
+    for (const id of waiting) window.htmx.trigger(`#${id}`, "again");
   };
 
-  document.addEventListener("order:signed-out", handOver);
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, pathInfo, elt } = event.detail;
-    const asked = new URL(pathInfo.requestPath, location.href).pathname;
-    if (!form.contains(elt) && !form.contains(event.detail.requestConfig.elt)) return;
-    if (!xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
-    event.stopImmediatePropagation(); // A reload would lose it.
-    event.detail.shouldSwap = false;
-    handOver();
+  const lose = (id) => {
+    waiting.add(id);
+    words.hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(tryAgain, wait);
+    wait = Math.min(2 * wait, LONGEST_WAIT);
+  };
+
+  const isAsking = (element) => element.id === "ask-quote" || element.id === "ask-fields";
+
+  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    document.addEventListener(name, ({ detail: { elt, xhr } }) => {
+      if (isAsking(elt) && (!xhr || xhr.status === 0 || xhr.status >= 500)) lose(elt.id);
+    });
+  }
+
+  document.addEventListener("htmx:afterRequest", ({ detail: { elt, successful } }) => {
+    if (!isAsking(elt) || !successful) return;
+    waiting.delete(elt.id);
+    if (waiting.size) return;
+    clearTimeout(timer);
+    words.hidden = true;
+    wait = FIRST_WAIT;
+  });
+
+  addEventListener("offline", () => lose("ask-quote"));
+  addEventListener("online", tryAgain);
+  form.addEventListener("submit", (event) => {
+    if (!waiting.size) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    tryAgain();
   }, { capture: true });
 })();

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from catalog.models import Category, CustomerPrice, Favourite, Service, ServiceFigures, UpstreamService
 from catalog.service_types import SPECS
@@ -253,12 +254,11 @@ def test_form_when_the_query_string_is_odd_then_it_opens(signed_in, service, que
 
 
 def test_summary_when_typing_then_charge_and_balance_after(signed_in, service):
-    response = signed_in.post(
-        reverse("order_quote"), {"service": service.pk, "quantity": "1,000"}, headers={"HX-Request": "true"}
-    )
+    typed = {"service": service.pk, "link": LINK, "quantity": "1,000"}
+    response = signed_in.post(reverse("order_quote"), typed, headers={"HX-Request": "true"})
     text = response.content.decode()
     assert 'value="2500000"' in text
-    assert "Order for $2.50" in text
+    assert "Order for $2.50" in strip_tags(text)
     assert "$7.50" in text
 
 
@@ -270,10 +270,11 @@ def test_summary_when_lines_are_counted_then_says_how_many(signed_in, upstream, 
 
 
 def test_summary_when_several_runs_then_plan_and_total_charge(signed_in, service):
-    typed = {"service": service.pk, "quantity": "100", "runs": "10", "interval": "60"}
+    typed = {"service": service.pk, "link": LINK, "quantity": "100", "runs": "10", "interval": "60"}
     live = signed_in.post(reverse("order_quote"), typed)
-    text = live.content.decode()
-    assert "10 runs of 100, one every 1 h, over 9 h" in text
+    text = strip_tags(live.content.decode())
+    assert "10 runs × 100 × $2.50 per 1,000" in text
+    assert "one run every 1 h, over 9 h" in text
     assert "Order for $2.50" in text
     assert live.context["summary"].quote.total == 1_000
     half = signed_in.post(reverse("order_quote"), {**typed, "interval": ""})
@@ -418,10 +419,8 @@ def test_session_when_ended_then_not_ordered_and_draft_is_restored(customer, ups
     assert not form.is_bound
     assert client.get(reverse("order_new")).context["form"]["link"].value() == LINK  # still there after a reload
     assert client.get(f"{reverse('order_new')}?service={service.pk}").context["form"]["link"].value() is None
-    post(client, service, preview="1")
-    assert (
-        client.get(reverse("order_new")).context["form"]["link"].value() is None
-    )  # dropped once the customer posts the form
+    client.post(reverse("order_discard"))
+    assert client.get(reverse("order_new")).context["form"]["link"].value() is None
 
 
 def test_session_when_ended_then_no_other_customer_gets_the_draft(customer, other, service):
@@ -568,7 +567,7 @@ def test_form_when_there_is_more_data_then_statements_stay_the_same(signed_in, c
             else:
                 signed_in.get(reverse("order_new"), data)
         counts.append(len(found))
-    assert counts[0] == counts[1] <= 12, counts
+    assert counts[0] == counts[1] <= 13, counts
 
 
 # -- without scripts ---------------------------------------------------------------------------------
