@@ -34,6 +34,7 @@ from panel.accounts.sign_in.second_factor import lacks_second_factor
 from panel.accounts.signed_in import user_of
 from panel.lib import clock
 from panel.lib.keyset_pagination import page_of
+from panel.lib.money import MoneyError, format_plain, parse_money
 
 _SHOWN = 10
 _GONE = gettext_lazy("This way to pay is not offered any longer. Nothing was sent. Choose another.")
@@ -47,7 +48,7 @@ def add_funds(request: HttpRequest) -> HttpResponse:
     offered = offered_methods()
     if request.method != "POST":
         chosen = _find(offered, request.GET.get("method", "")) or (offered[0] if offered else None)
-        return _funds_page(request, offered, _form(chosen) if chosen else None)
+        return _funds_page(request, offered, _form(chosen, initial=_asked_amount(request, chosen)) if chosen else None)
     chosen = _find(offered, request.POST.get("method", ""))
     if chosen is None:
         messages.error(request, _GONE)
@@ -82,6 +83,15 @@ def _form(chosen: PaymentMethod, *args: Any, **kwargs: Any) -> DepositForm:
     return method_of(chosen).form(*args, method=chosen, **kwargs)
 
 
+def _asked_amount(request: HttpRequest, method: PaymentMethod) -> dict[str, str]:
+    """Return the amount of the address as the form's first value, at least the smallest that the method takes."""
+    try:
+        amount = parse_money(request.GET.get("amount", ""))
+    except MoneyError:
+        return {}
+    return {"amount": format_plain(max(amount, method.minimum))} if amount > 0 else {}
+
+
 def _typed(request: HttpRequest) -> dict[str, str]:
     return {name: value for name, value in request.POST.dict().items() if name != "request_key"}
 
@@ -103,6 +113,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         "pays_first": bool(form and form.method.instructions and not has_reference(form.method)),
         "page": page_of(deposits, params=request.GET.dict(), size=_SHOWN),
         "customer_email": request.user.get_username(),
+        "asked_amount": request.GET.get("amount", "")[:20],
     }
     if form:
         # The field already shows what is wrong with the amount.
