@@ -77,6 +77,7 @@ _cookie_suffix = f"-{PANEL_PREFIX}" if _prefix or re.search(r":\d+$", _site.netl
 SESSION_ENGINE = "panel.accounts.sessions"
 SESSION_COOKIE_NAME = f"sessionid{_cookie_suffix}"
 CSRF_COOKIE_NAME = f"csrftoken{_cookie_suffix}"
+CSRF_FAILURE_VIEW = "panel.csrf_failure.csrf_failure"
 LANGUAGE_COOKIE_NAME = f"django_language{_cookie_suffix}"
 MESSAGE_COOKIE_NAME = f"messages{_cookie_suffix}"
 # What a script of ours writes: the browser's time zone.
