@@ -203,6 +203,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "panel.lib.compression.CompressionMiddleware",
     "csp.middleware.CSPMiddleware",
     "panel.ops.watch.watcher.WatchMiddleware",
     "panel.middleware.AdminContentPolicyMiddleware",

@@ -35,8 +35,8 @@ from orders.checkout import bulk_text, links, validation
 from orders.web.live_updates import read_shown
 from panel.api.errors import ApiError
 from panel.api.params import read_ids, read_params, read_whole
-from panel.api.services import accepts_gzip
 from panel.lib import digits, typed_money
+from panel.lib.compression import accepts_gzip
 from panel.lib.keyset_pagination import _place
 from panel.lib.links.keys import link_key
 from panel.lib.money import MoneyError, parse_decimal
@@ -207,9 +207,9 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/site/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Trusted("a setting"),
     "panel/api/keys/forms.py: request_key": REQUEST_KEY,
     "panel/api/docs/examples.py: _PLAIN": Trusted("numbers of the examples"),
-    "panel/api/services.py: _QUALITY": Untrusted("a header", MAX_HEADER),
     "panel/api/params.py: _INDEXED": Untrusted("the name of a parameter", MAX_BODY),
     "panel/api/params.py: _DECIMAL": Untrusted("a parameter", MAX_BODY, (("1.", "0", "x"), ("1", "1", "e"))),
+    "panel/lib/compression.py: _QUALITY": Untrusted("a header", MAX_HEADER),
     "panel/lib/csv_files.py: _SEPARATOR": Untrusted("a cell of a file", validation.MAX_TEXT),
     "panel/lib/csv_files.py: _NUMBER": Untrusted("a cell of a file", validation.MAX_TEXT, (("1.", "1", "x"),)),
     "panel/lib/date_fields.py: _AS_SENT": Untrusted("a date in an address", MAX_HEADER),

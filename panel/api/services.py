@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2s
@@ -20,6 +19,7 @@ from catalog.prices.customer_prices import CustomerTerms, terms_of
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
 from panel.accounts.models import User
+from panel.lib.compression import accepts_gzip
 from panel.lib.money import format_plain
 
 log = structlog.get_logger(__name__)
@@ -30,8 +30,6 @@ SHAPE = 2
 KEPT_SECONDS = 300
 # Of gzip: higher levels save a tenth of the bytes for twice the time.
 LEVEL = 3
-
-_QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)")
 
 _COLUMNS = (
     "pk",
@@ -91,16 +89,6 @@ class PriceList:
             found["Content-Encoding"] = "gzip"
         found["Vary"] = "Accept-Encoding"
         return found
-
-
-def accepts_gzip(header: str) -> bool:
-    """Return True if `Accept-Encoding` accepts gzip, without "q=0"; False if it cannot be read."""
-    for offer in header.lower().split(","):
-        name, _, quality = offer.partition(";")
-        if name.strip() in ("gzip", "x-gzip"):
-            weight = _QUALITY.fullmatch(quality.replace(" ", "") or "q=1")
-            return weight is not None and weight[1].strip("0.") != ""
-    return False
 
 
 def price_list(*, customer: User) -> PriceList:

@@ -47,8 +47,9 @@ from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop import catalog_version_triggers
 from panel.api import services as subject
-from panel.api.services import PriceList, accepts_gzip, price_list
+from panel.api.services import PriceList, price_list
 from panel.lib.bulk_sql import update_rows
+from panel.lib.compression import accepts_gzip
 from panel.lib.money import EXCHANGE_ONE, format_plain
 from panel.ops.invariants import find_breaches
 from tests import make
