@@ -7,7 +7,8 @@ from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect
 from django.urls import include, path, re_path
 
-from catalog.shop.views import home, service_changes, service_favourite, services
+from catalog.shop.views import service_categories, service_changes, service_favourite, service_page, services
+from orders.web.views.start_page import home
 from panel.account_home.views import account, account_close, account_data
 from panel.accounts.address_views import AddressView, confirm_address
 from panel.accounts.invitation_views import invitation, invitation_accept
@@ -42,6 +43,8 @@ urlpatterns = [
     path("", home, name="home"),
     path("services/", services, name="services"),
     path("services/changes/", service_changes, name="service_changes"),
+    path("services/categories/", service_categories, name="service_categories"),
+    path("services/<int:pk>/", service_page, name="service_page"),
     path("services/<int:pk>/favourite/", service_favourite, name="service_favourite"),
     path("orders/", include("orders.urls")),
     path("wallet/", include("billing.urls")),

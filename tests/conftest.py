@@ -27,6 +27,7 @@ from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 
 from billing import append_only
+from catalog.shop.shelf import forget_shelf
 from catalog.upstream import client
 from orders.dispatch import submit, timeouts
 from orders.dispatch.answer_files import answers_folder
@@ -192,6 +193,7 @@ def fresh_process(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     # No answers are left on disk.
     if answers_folder().exists():
         shutil.rmtree(answers_folder())
+    forget_shelf()
     # Each setting is at its default, or as the test says by `settings`, and no query is made for them. Tests of the
     # reading itself begin with `stored._current` at None.
     monkeypatch.setattr(stored, "_current", stored.Snapshot({}, math.inf))

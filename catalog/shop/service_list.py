@@ -1,95 +1,38 @@
-"""The list of services on sale, filtered and sorted, one page at a time."""
+"""The list of services on sale: platforms, their categories and rows, filtered and sorted, one page at a time."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Case, Count, F, QuerySet, When
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from catalog.models import Category, Service
+from catalog.models import Favourite, Service
+from catalog.platform_marks import OTHER, platform_label
 from catalog.prices.customer_prices import Offer, offers_for
-from catalog.selectors import ENOUGH_TIMED, SHELF_ORDER, matching, services_on_sale
+from catalog.search import find_service_ids
+from catalog.search.links import find_for_link
+from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop.favorites import marked_by
+from catalog.shop.service_filters import ServiceFilters
+from catalog.shop.shelf import TYPICAL_SECONDS, Shelf, ShelfRow, current_shelf
 from panel.accounts.signed_in import AnyUser
-from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import KeysetPage
 
 ROWS = 50
-MAX_QUERY = 100
-CATEGORIES_IN_WINDOW = 12
-OFFERS_IN_WINDOW = 6
-# For counting: with the bare column SQLite walks its index and fetches rows in random order, three times slower.
-CATEGORY = F("category_id") + 0
-TYPICAL_SECONDS = Case(When(figures__timed__gte=ENOUGH_TIMED, then=F("figures__typical_seconds")))
-SORTS = {
-    "": gettext_lazy("By category"),
-    "cheapest": gettext_lazy("Cheapest first"),
-    "fastest": gettext_lazy("Fastest first"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceFilters:
-    """Filters of the service list; `category` is a primary key, or 0 for all."""
-
-    q: str = ""
-    category: int = 0
-    type: str = ""
-    refill: bool = False
-    cancel: bool = False
-    favorites: bool = False
-    sort: str = ""
-    page: int = 1
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Return True if the filters may leave out a service on sale."""
-        return replace(self, sort="", page=1) != ServiceFilters()
-
-    def address(self, **changes: Any) -> str:
-        """Return the query string with `changes`; on page 1 unless they set the page."""
-        wanted = replace(self, **{"page": 1, **changes})
-        blank = ServiceFilters()
-        shown = {name: getattr(wanted, name) for name in self.__slots__}
-        return "?" + urlencode(
-            {name: "1" if value is True else value for name, value in shown.items() if value != getattr(blank, name)}
-        )
-
-
-def read_filters(params: Mapping[str, str]) -> ServiceFilters:
-    """Return the filters in URL parameters. Ignore invalid values."""
-    kind, sort = params.get("type", ""), params.get("sort", "")
-    return ServiceFilters(
-        q=params.get("q", "").replace("\x00", "")[:MAX_QUERY].strip(),
-        category=whole_number(params.get("category", ""), max_digits=9) or 0,
-        type=kind if kind in SPECS else "",
-        refill=params.get("refill") == "1",
-        cancel=params.get("cancel") == "1",
-        favorites=params.get("favorites") == "1",
-        sort=sort if sort in SORTS else "",
-        page=whole_number(params.get("page", ""), max_digits=9) or 1,
-    )
-
-
-@dataclass(slots=True)
-class CategoryGroup:
-    """A category and its services on the page; `category` is None if the page is not sorted by category."""
-
-    category: Category | None
-    offers: list[Offer] = field(default_factory=list)
+MAX_TABS = 10
+MAX_CHIPS = 9
+# Of the searchable list of categories.
+MAX_CATEGORIES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A category or type in a filter: its number of matching services, and its URL."""
+    """A platform, category or type in a filter: its number of matching services, and its URL."""
 
     value: int | str
     label: str
@@ -100,22 +43,24 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ServicePage:
-    """One page of the shop. `total` counts all matching services; the page begins with number `first`."""
+    """One page of the shop. `total` counts all matching services; the page begins with number `first`.
+
+    `categories` are the largest of the platform, `category_count` is the number of all of them. `elsewhere` counts
+    what matches on all platforms and in all categories; `meant` is another search that may have been meant, or "".
+    """
 
     wanted: ServiceFilters
-    page: KeysetPage
+    page: KeysetPage[Offer]
     total: int
     first: int
+    platforms: list[Choice]
+    more_platforms: list[Choice]
     categories: list[Choice]
+    category_count: int
     types: list[Choice]
-    in_all_categories: int
-
-    @property
-    def groups(self) -> list[CategoryGroup]:
-        if self.wanted.sort:
-            return [CategoryGroup(None, self.page.rows)] if self.page.rows else []
-        by_category = groupby(self.page.rows, key=lambda offer: offer.service.category)
-        return [CategoryGroup(category, list(offers)) for category, offers in by_category]
+    of_platform: int
+    elsewhere: int
+    meant: str
 
     @property
     def place(self) -> str:
@@ -128,9 +73,35 @@ class ServicePage:
         }
 
     @property
-    def everywhere(self) -> str:
-        """Return the URL of the same filters in all categories."""
+    def every_platform(self) -> str:
+        """Return the URL of the same search on all platforms."""
+        return self.wanted.address(platform="", category=0)
+
+    @property
+    def every_category(self) -> str:
+        """Return the URL of the same filters in all categories of the platform."""
         return self.wanted.address(category=0)
+
+    @property
+    def toggles(self) -> dict[str, str]:
+        """Return the URLs that turn each of these filters on or off."""
+        return {name: self.wanted.address(**{name: not getattr(self.wanted, name)}) for name in _SWITCHES}
+
+    @property
+    def meant_address(self) -> str:
+        return self.wanted.address(q=self.meant)
+
+
+_SWITCHES = ("refill", "cancel", "favorites")
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """What filters leave of the shelf, on all platforms; `rank` is the place of a service in the answer to a search."""
+
+    rows: Sequence[ShelfRow]
+    rank: Mapping[int, int]
+    meant: str = ""
 
 
 def list_services(*, wanted: ServiceFilters, customer: AnyUser) -> ServicePage:
@@ -139,107 +110,135 @@ def list_services(*, wanted: ServiceFilters, customer: AnyUser) -> ServicePage:
     Each service has `typical_seconds` and, for a customer, `is_favourite`. At most six queries, however many services
     there are; none about the customer for a visitor.
     """
-    services = _filtered(wanted, customer)
-    in_category: Counter[int] = Counter()
-    of_type: Counter[str] = Counter()
-    for category, kind, count in services.order_by().values_list(CATEGORY, "upstream__type").annotate(Count("pk")):
-        of_type[kind] += count
-        if wanted.type in ("", kind):
-            in_category[category] += count
-    total = in_category[wanted.category] if wanted.category else in_category.total()
-    number = min(wanted.page, max(1, -(-total // ROWS)))
+    shelf = current_shelf()
+    found = _matches(shelf, wanted, customer)
+    of_type = Counter(row.type for row in found.rows)
+    rows = [row for row in found.rows if wanted.type in ("", row.type)]
+    of_platform = [row for row in rows if wanted.platform in ("", row.platform)]
+    in_category = Counter(row.category for row in of_platform)
+    shown = [row for row in of_platform if wanted.category in (0, row.category)]
+    number = min(wanted.page, max(1, -(-len(shown) // ROWS)))
+    platforms = _platforms(Counter(row.platform for row in rows), wanted)
+    categories = _categories(shelf, in_category, wanted)
     return ServicePage(
         wanted=wanted,
-        page=_page(_narrowed(services, wanted), wanted.sort, number, total, customer),
-        total=total,
+        page=_page(_sorted(shown, wanted.sort, found.rank), number, customer),
+        total=len(shown),
         first=(number - 1) * ROWS + 1,
-        categories=_categories(in_category, wanted),
+        platforms=_with_current(platforms, MAX_TABS),
+        more_platforms=[one for one in platforms[MAX_TABS:] if not one.is_current],
+        categories=_with_current(sorted(categories, key=lambda one: -one.count), MAX_CHIPS),
+        category_count=len(categories),
         types=[
             Choice(kind, _(spec.label), of_type[kind], wanted.address(type=kind), kind == wanted.type)
             for kind, spec in SPECS.items()
             if of_type[kind]
         ],
-        in_all_categories=in_category.total(),
+        of_platform=len(of_platform),
+        elsewhere=len(rows),
+        meant=found.meant,
     )
 
 
-def _categories(counts: Mapping[int, int], wanted: ServiceFilters) -> list[Choice]:
-    """Return the categories with services, in order. Reads all: they are few, and a list of keys would be slower."""
+def list_categories(*, wanted: ServiceFilters, customer: AnyUser, name: str) -> list[Choice]:
+    """Return the categories of the platform with matching services, in the owner's order; at most `MAX_CATEGORIES`.
+
+    Each has all words of `name`.
+    """
+    shelf = current_shelf()
+    rows = _matches(shelf, wanted, customer).rows
+    counts = Counter(
+        row.category for row in rows if wanted.type in ("", row.type) and wanted.platform in ("", row.platform)
+    )
+    words = name.casefold().split()
+    found = _categories(shelf, counts, wanted)
+    return [one for one in found if all(word in one.label.casefold() for word in words)][:MAX_CATEGORIES]
+
+
+def _matches(shelf: Shelf, wanted: ServiceFilters, customer: AnyUser) -> _Matches:
+    tests: list[Callable[[ShelfRow], bool]] = []
+    rank: dict[int, int] = {}
+    meant = ""
+    if wanted.q:
+        ids, meant = _search(wanted)
+        rank = {pk: place for place, pk in enumerate(ids)}
+        tests.append(lambda row: row.pk in rank)
+    if wanted.refill:
+        tests.append(lambda row: row.refill)
+    if wanted.cancel:
+        tests.append(lambda row: row.cancel)
+    if wanted.favorites and customer.is_authenticated:
+        marked = set(Favourite.objects.filter(customer=customer).values_list("service_id", flat=True))
+        tests.append(lambda row: row.pk in marked)
+    rows = [row for row in shelf.rows if all(test(row) for test in tests)] if tests else shelf.rows
+    return _Matches(rows, rank, meant)
+
+
+def _search(wanted: ServiceFilters) -> tuple[Sequence[int], str]:
+    """Return the services that fit the link or the words, the best first, and words that may have been meant."""
+    if (fitting := find_for_link(wanted.link)) is not None:
+        return fitting.ids, ""
+    found = find_service_ids(wanted.q)
+    return found.ids, found.did_you_mean
+
+
+def _platforms(counts: Mapping[str, int], wanted: ServiceFilters) -> list[Choice]:
+    """Return the platforms with matching services, the largest first; what is of none comes last."""
+    names = sorted(counts, key=lambda name: (name == OTHER, -counts[name], name))
+    if wanted.platform and wanted.platform not in counts:
+        names.append(wanted.platform)
     return [
-        Choice(pk, name, counts[pk], wanted.address(category=pk), pk == wanted.category)
-        for pk, name in Category.objects.order_by("position", "name", "pk").values_list("pk", "name")
-        if counts.get(pk)
+        Choice(
+            name,
+            platform_label(name) or _("Other"),
+            counts.get(name, 0),
+            wanted.address(platform=name, category=0),
+            name == wanted.platform,
+        )
+        for name in names
     ]
 
 
-def _filtered(wanted: ServiceFilters, customer: AnyUser) -> QuerySet[Service]:
-    """Return the matching services of all categories and types."""
-    services = matching(services_on_sale().select_related(None), wanted.q)
-    if wanted.refill:
-        services = services.filter(upstream__refill=True).exclude(refill_days=0)
-    if wanted.cancel:
-        services = services.filter(upstream__cancel=True)
-    if wanted.favorites and customer.is_authenticated:
-        services = services.filter(marked_by(customer))
-    return services
+def _categories(shelf: Shelf, counts: Mapping[int, int], wanted: ServiceFilters) -> list[Choice]:
+    """Return the categories with matching services and the chosen one, in the owner's order."""
+    return [
+        Choice(pk, name, counts.get(pk, 0), wanted.address(category=pk), pk == wanted.category)
+        for pk, name in shelf.categories.items()
+        if counts.get(pk) or pk == wanted.category
+    ]
 
 
-def _narrowed(services: QuerySet[Service], wanted: ServiceFilters) -> QuerySet[Service]:
-    if wanted.category:
-        services = services.filter(category=wanted.category)
-    if wanted.type:
-        services = services.filter(upstream__type=wanted.type)
-    return services
+def _with_current(choices: list[Choice], most: int) -> list[Choice]:
+    """Return the first ones, and the chosen one if it is not among them."""
+    return choices[:most] + [one for one in choices[most:] if one.is_current]
 
 
-def _page(services: QuerySet[Service], sort: str, number: int, total: int, customer: AnyUser) -> KeysetPage:
-    # Sort keys only: sorting thousands of rows with all columns is slow.
+def _sorted(rows: Sequence[ShelfRow], sort: str, rank: Mapping[int, int]) -> Sequence[ShelfRow]:
+    """Return the rows in this order; those that are alike keep the owner's."""
+    if sort == "cheapest":
+        # By list price: the customer's own price differs little.
+        return sorted(rows, key=lambda row: row.price)
+    if sort == "fastest":
+        return sorted(rows, key=lambda row: (row.seconds is None, row.seconds))
+    if sort == "shelf":
+        return rows
+    return sorted(rows, key=lambda row: (rank.get(row.pk, 0), -row.orders))
+
+
+def _page(rows: Sequence[ShelfRow], number: int, customer: AnyUser) -> KeysetPage[Offer]:
     start = (number - 1) * ROWS
-    keys = list(_sorted(services, sort).values_list("pk", flat=True)[start : start + ROWS])
-    found = {service.pk: service for service in _whole_rows(keys, customer)}
-    # Drop services that went off sale between the two queries.
+    keys = [row.pk for row in rows[start : start + ROWS]]
+    found = {service.pk: service for service in whole_services(keys, customer)}
+    # Drop services that went off sale meanwhile.
     return KeysetPage(
         offers_for(customer=customer, services=[found[pk] for pk in keys if pk in found]),
         previous=("page", str(number - 1)) if number > 1 else None,
-        next=("page", str(number + 1)) if start + ROWS < total else None,
+        next=("page", str(number + 1)) if start + ROWS < len(rows) else None,
     )
 
 
-def _sorted(services: QuerySet[Service], sort: str) -> QuerySet[Service]:
-    if sort == "cheapest":
-        # By list price: the customer's own price is computed in Python, and differs little.
-        return services.order_by("price", "pk")
-    if sort == "fastest":
-        return services.order_by(TYPICAL_SECONDS.asc(nulls_last=True), "pk")
-    return services.order_by(*SHELF_ORDER)
-
-
-def _whole_rows(keys: list[int], customer: AnyUser) -> QuerySet[Service]:
-    services = services_on_sale().filter(pk__in=keys).annotate(typical_seconds=TYPICAL_SECONDS)
+def whole_services(keys: Sequence[int], customer: AnyUser) -> QuerySet[Service]:
+    """Return the services of these primary keys that are on sale, as rows of the list show them."""
+    services: QuerySet[Any] = services_on_sale().filter(pk__in=keys).defer("upstream__description")
+    services = services.annotate(typical_seconds=TYPICAL_SECONDS)
     return services.annotate(is_favourite=marked_by(customer)) if customer.is_authenticated else services
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceWindow:
-    """Excerpt of the shop for the start page, at list prices: first categories, and recent bestsellers."""
-
-    total: int
-    categories: list[Choice]
-    more_categories: int
-    offers: list[Offer]
-
-
-def shop_window() -> ServiceWindow:
-    """Return the excerpt, with four queries."""
-    counts = dict(services_on_sale().order_by().values_list(CATEGORY).annotate(Count("pk")))
-    categories = _categories(counts, ServiceFilters())
-    by_sales = (F("figures__orders").desc(nulls_last=True), *SHELF_ORDER)
-    # Sort keys only: descriptions are long.
-    best = list(services_on_sale().order_by(*by_sales).values_list("pk", flat=True)[:OFFERS_IN_WINDOW])
-    services = services_on_sale().annotate(typical_seconds=TYPICAL_SECONDS).in_bulk(best)
-    return ServiceWindow(
-        total=sum(counts.values()),
-        categories=categories[:CATEGORIES_IN_WINDOW],
-        more_categories=len(categories[CATEGORIES_IN_WINDOW:]),
-        offers=[Offer(services[pk], services[pk].price) for pk in best if pk in services],
-    )

@@ -76,7 +76,10 @@ PUBLIC_SHOP = Flag(
     "PUBLIC_SHOP",
     "Public shop",
     default=False,
-    help="Visitors see the services and their list prices without an account, on the start page as well.",
+    help=(
+        "Visitors see the services and their list prices without an account, on the start page as well, with your ways "
+        "to pay and, from 1,000 orders in 30 days on, how many there were and how they ended."
+    ),
 )
 SEARCH_WORDS = SameWords(
     "SEARCH_WORDS",

@@ -19,7 +19,10 @@ def test_times_when_stated_then_shown_as_the_providers(client, customer, service
     assert "The provider says that it starts in <bdi>0-1 hour</bdi>" in page
     assert "The provider names a speed of <bdi>10K/day</bdi>" in page
     assert "Not enough data yet" not in page
-    assert "takes <bdi>1 &lt;b&gt;hour&lt;/b&gt;</bdi>" in client.get(reverse("services")).content.decode()
+    assert (
+        "takes <bdi>1 &lt;b&gt;hour&lt;/b&gt;</bdi>"
+        in client.get(reverse("service_page", args=[service.pk])).content.decode()
+    )
     order = make.order(customer, service)
     shown = client.get(reverse("order_detail", args=[order.pk])).content.decode()
     assert "<bdi>1 &lt;b&gt;hour&lt;/b&gt;</bdi>, as the provider says" in shown

@@ -71,6 +71,8 @@ PAGES = {
     # -- the customers' pages ----------------------------------------------------------------------------
     "services": read(SIGNED_IN),
     "service_changes": read(SIGNED_IN),
+    "service_categories": read(SIGNED_IN),
+    "service_page": read(SIGNED_IN, "catalog.Service"),
     "service_favourite": Row(post=SIGNED_IN, of="catalog.Service"),
     "order_list": both(SIGNED_IN),
     "view_delete": Row(post=OWN, of="orders.SavedView"),
