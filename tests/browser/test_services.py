@@ -76,6 +76,8 @@ def test_pages_when_visitor_or_customer_then_axe_finds_nothing(shop, open_page, 
             ("cheapest", reverse("services") + "?sort=cheapest&refill=1"),
             ("nothing", reverse("services") + "?q=nothing+of+the+kind"),
             ("favorites", reverse("services") + "?favorites=1"),
+            ("categories", reverse("service_categories")),
+            ("service", reverse("service_page", args=[Service.objects.filter(is_on_sale=True).first().pk])),
             ("changes", reverse("service_changes")),
             ("no-changes", reverse("service_changes") + "?kind=back"),
             ("home", reverse("home")),
@@ -87,7 +89,12 @@ def test_pages_when_visitor_or_customer_then_axe_finds_nothing(shop, open_page, 
 
 def row(page, name):
     """Return the first row with this text."""
-    return page.locator(".services-table tr", has_text=name).first
+    return page.locator(".shelf tbody tr", has_text=name).first
+
+
+def shown(page):
+    """Return the count of services that the page shows."""
+    return page.locator(".shop-count")
 
 
 def test_search_when_typed_then_live_and_kept_in_the_address(shop, open_page):
@@ -104,93 +111,137 @@ def test_search_when_typed_then_live_and_kept_in_the_address(shop, open_page):
     assert search.evaluate("element => element === document.activeElement")
     page.reload()
     expect(page.get_by_role("searchbox", name="Search services")).to_have_value("tiktok 67")
-    expect(page.locator(".services-table .row-title")).to_have_count(1)
+    expect(page.locator(".shelf tbody tr")).to_have_count(1)
 
 
-def test_search_when_typed_then_the_category_stays(shop, open_page):
-    page = open_page(viewport=PHONE)
-    sign_in(page, shop.url)
-    page.goto(shop.url + reverse("services"))
-    search = page.get_by_role("searchbox", name="Search services")
-    search.press_sequentially("1")
-    page.wait_for_url(re.compile(r"\?q=1$"))
-    with page.expect_response(re.compile(r"q=1")):
-        search.blur()
-    page.get_by_label("Refill").check()
-    page.wait_for_url(re.compile(r"\?q=1&refill=1$"))
-    expect(page.get_by_label("Category")).to_have_value("")
-
-
-def test_filters_when_a_category_is_chosen_then_all_of_them_apply(shop, open_page):
+def test_row_when_reached_by_platform_and_category_then_ordered(shop, open_page):
+    other = Category.objects.create(name="TikTok, other")
+    Service.objects.filter(name__startswith="TikTok Views 7 ").update(category=other)
     page = open_page()
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("services"))
-    page.get_by_label("Refill").check()
-    expect(page.locator("#service-count")).to_have_text("67 services")
-    categories = page.get_by_role("navigation", name="Categories")
-    categories.get_by_role("link", name="TikTok Views").click()
-    expect(page.locator("#service-count")).to_have_text("20 services")
-    expect(page.get_by_label("Refill")).to_be_checked()
-    page.get_by_label("Sort").select_option("cheapest")
-    page.wait_for_url(re.compile(r"category=\d+&refill=1&sort=cheapest$"))
-    expect(page.locator(".services-table .row-title").first).to_contain_text("TikTok Views 10 ")
+    platforms = page.get_by_role("navigation", name="Platforms")
+    platforms.get_by_role("link", name="TikTok").click()
+    page.wait_for_url(re.compile(r"\?platform=tiktok$"))
+    expect(platforms.get_by_role("link", name="TikTok")).to_be_focused()
+    page.get_by_role("navigation", name="Categories").get_by_role("link", name="TikTok Views").click()
+    expect(shown(page)).to_have_text("22 services")
+    page.get_by_role("link", name="Refill").click()
+    expect(shown(page)).to_have_text("20 services")
+    page.get_by_label("Order of the list").select_option("cheapest")
+    page.wait_for_url(re.compile(r"\?platform=tiktok&category=\d+&refill=1&sort=cheapest$"))
+    expect(page.locator(".shelf .col-what").nth(1)).to_contain_text("TikTok Views 10 ")
+    # What is typed narrows what was chosen.
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    page.keyboard.type("1")
+    page.wait_for_url(re.compile(r"\?q=1&platform=tiktok&category=\d+&refill=1&sort=cheapest$"))
     check_page(page, DESKTOP)
+    page.go_back()
+    expect(shown(page)).to_have_text("22 services")
+    row(page, "TikTok Views 10 ").get_by_role("link", name="Order").click()
+    page.wait_for_url(re.compile(r"/orders/new/\?service=\d+$"))
+
+
+def test_head_when_scrolled_then_it_sticks_below_the_top_bar(shop, open_page):
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("services"))
+    heights = page.locator(".shelf tbody tr").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+    assert len(heights) == 50 and min(heights) >= 44 and max(heights) <= 53
+    page.evaluate("scrollTo(0, 1500)")
+    bar, head = page.locator(".topbar").bounding_box(), page.locator(".shelf .col-what").first.bounding_box()
+    assert abs(bar["y"] + bar["height"] - head["y"]) <= 1
+
+
+def test_description_when_cut_then_shown_whole_in_its_row(shop, open_page):
+    Service.objects.filter(name__startswith=NAMES[0]).update(description="No password needed. " * 30)
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("services") + "?platform=instagram")
+    first = row(page, "Instagram Followers 3 ")
+    first.get_by_title("Show the whole description").press("Enter")
+    whole = first.locator(".description")
+    expect(whole).to_be_focused()
+    assert whole.inner_text().count("No password needed.") == 30
+    check_page(page, DESKTOP)
+
+
+def test_categories_when_many_then_found_in_a_list_of_all(shop, open_page):
+    for number, service in enumerate(Service.objects.filter(name__startswith=NAMES[0])[:14]):
+        Service.objects.filter(pk=service.pk).update(category=Category.objects.create(name=f"Kind {number}"))
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("services"))
+    assert page.locator("#every-category li").count() == 0
+    page.get_by_role("link", name=re.compile("All 1. categories")).click()
+    field = page.get_by_role("searchbox", name="Find a category")
+    expect(field).to_be_focused()
+    check_page(page, DESKTOP)
+    field.press_sequentially("kind 12")
+    expect(page.locator("#category-links li")).to_have_count(1)
+    page.locator("#category-links").get_by_role("link", name="Kind 12").click()
+    expect(shown(page)).to_have_text("1 service")
+    expect(page.locator("#every-category")).to_be_empty()
 
 
 def test_star_when_pressed_by_keyboard_then_among_the_favorites(shop, open_page):
     page = open_page()
     sign_in(page, shop.url)
-    page.goto(shop.url + reverse("services"))
+    page.goto(shop.url + reverse("services") + "?platform=instagram")
     star = row(page, "Instagram Followers 3 ").get_by_role("button", name="Favorite")
     expect(star).to_have_attribute("aria-pressed", "false")
     star.focus()
     page.keyboard.press("Enter")
     expect(star).to_have_attribute("aria-pressed", "true")
     assert star.evaluate("element => element === document.activeElement")
-    page.get_by_label("Favorites").check()
-    expect(page.locator("#service-count")).to_have_text("2 services")
+    page.get_by_role("link", name="Favorites").click()
+    expect(shown(page)).to_have_text("2 services")
     star.click()
     expect(star).to_have_attribute("aria-pressed", "false")
     assert Favourite.objects.count() == 1
 
 
-def test_category_when_chosen_on_a_phone_then_its_services_are_shown(shop, open_page):
+def test_row_when_on_a_phone_then_all_of_it_is_a_link(shop, open_page):
     page = open_page(viewport=PHONE)
     sign_in(page, shop.url)
-    page.goto(shop.url + reverse("services"))
-    category = page.get_by_label("Category")
-    category.select_option(label="YouTube Likes (21)")
-    expect(page.locator("#service-count")).to_have_text("21 services")
+    page.goto(shop.url + reverse("services") + "?platform=youtube")
     check_page(page, PHONE)
-    page.get_by_role("link", name=re.compile("Order YouTube Likes 5 ")).click()
+    wanted = row(page, "YouTube Likes 5 ")
+    box = wanted.bounding_box()
+    assert 63 <= box["height"] <= 66
+    wanted.tap(position={"x": box["width"] - 8, "y": 8})
     page.wait_for_url(re.compile(r"/orders/new/\?service=\d+"))
 
 
 def test_shop_when_without_scripts_then_it_works(shop, open_page):
     page = open_page(scripts=False)
     sign_in(page, shop.url)
-    page.goto(shop.url + reverse("services"))
-    page.fill("#search", "tiktok")
-    page.get_by_label("Sort").select_option("cheapest")
+    page.goto(shop.url + reverse("services") + "?platform=tiktok")
+    page.fill("#search", "6")
+    page.get_by_label("Order of the list").select_option("cheapest")
     page.get_by_role("button", name="Search").click()
-    expect(page.locator("#service-count")).to_have_text("23 services")
-    row(page, "TikTok Views 4 ").get_by_role("button", name="Favorite").click()
-    expect(page.locator("#service-count")).to_have_text("23 services")
+    assert page.url.endswith("?q=6&platform=tiktok&type=&sort=cheapest")
+    before = shown(page).inner_text()
+    row(page, "TikTok Views 16 ").get_by_role("button", name="Favorite").click()
+    expect(shown(page)).to_have_text(before)
     assert Favourite.objects.count() == 2
     page.goto(shop.url + reverse("services"))
     page.get_by_role("link", name="Next").click()
     expect(page.locator(".pages")).to_contain_text("51–70 of 70")
 
 
-def test_visitor_when_ordering_then_signs_up_and_sees_the_form(shop, open_page, settings):
+def test_visitor_when_a_link_is_pasted_then_it_is_in_the_form_after_signing_up(shop, open_page, settings):
     settings.PUBLIC_SHOP = True
     page = open_page(viewport=PHONE)
     page.goto(shop.url + reverse("home"))
-    page.fill("#search", "tiktok 67")
+    page.fill("#search", "https://www.tiktok.com/@natgeo/video/7")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name=re.compile("Order TikTok Views 67")).click()
+    row(page, "TikTok Views 67 ").tap()
+    page.get_by_role("link", name="Sign up to order").click()
     page.wait_for_url(re.compile(r"/account/signup/\?next="))
     page.fill("input[name=email]", "new@example.org")
     page.fill("input[name=password1]", "correct horse battery")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/orders/new/\?service=\d+"))
+    expect(page.get_by_label("Link")).to_have_value("https://www.tiktok.com/@natgeo/video/7")

@@ -69,6 +69,7 @@ def test_shop_when_unfiltered_then_largest_categories_first_with_counts(signed_i
         ({"q": "best social"}, ["followers", "likes", "box"]),
         ({"q": "video", "cancel": "1"}, []),
         ({"q": "BEST vie"}, ["views"]),
+        ({"q": "veiws"}, ["views"]),
         ({"sort": "cheapest"}, ["likes", "followers", "box", "views"]),
         ({"sort": "cheapest", "q": "social", "refill": "1"}, ["likes", "followers"]),
     ],
@@ -165,6 +166,8 @@ def test_shop_when_services_are_many_then_equal_queries(signed_in, customer, pro
             added = make.service(provider, external_id=str(number))
             CustomerPrice.objects.create(customer=customer, service=added, price=2_400_000)
             Favourite.objects.create(customer=customer, service=added)
+        # After a change, the first page reads the catalog anew.
+        find(signed_in)
         for query in ({}, {"favorites": "1", "sort": "fastest", "q": "follow"}):
             with statements() as found:
                 assert len(find(signed_in, **query)) == 50
@@ -268,6 +271,7 @@ def test_visitor_when_signed_up_then_order_form_of_chosen_service(settings, shop
 def test_visitor_when_browsing_then_few_queries_none_on_customers(settings, shop):
     settings.PUBLIC_SHOP = True
     page = reverse("service_page", args=[shop["likes"].pk])
+    find(Client())
     for address in (reverse("services"), reverse("service_changes"), reverse("service_categories"), page):
         with statements() as found:
             Client().get(address)
@@ -369,14 +373,14 @@ def test_search_when_it_is_a_link_then_services_that_fit_it(signed_in, platforms
 
 def test_link_when_pasted_then_goes_along_to_the_order_form(settings, signed_in, platforms):
     settings.PUBLIC_SHOP = True
-    link = "https://www.youtube.com/@natgeo?a=b c&x"
+    link = "https://www.youtube.com/@natgeo?a=b&x"
     pk = platforms["YouTube subscribers"].pk
     text = signed_in.get(reverse("services"), {"q": link, "platform": "tiktok"}).content.decode()
-    form = f"/orders/new/?service={pk}&amp;link=https%3A%2F%2Fwww.youtube.com%2F%40natgeo%3Fa%3Db+c%26x"
+    form = f"/orders/new/?service={pk}&amp;link=https%3A%2F%2Fwww.youtube.com%2F%40natgeo%3Fa%3Db%26x"
     assert text.count(form) == 2
     visitor = Client().get(reverse("services"), {"q": link}).content.decode()
     assert f"{reverse('account_signup')}?next=/orders/new/%3Fservice%3D{pk}%26link%3Dhttps%253A%252F%252F" in visitor
-    page = f"{reverse('service_page', args=[pk])}?link=https%3A%2F%2Fwww.youtube.com%2F%40natgeo%3Fa%3Db+c%26x"
+    page = f"{reverse('service_page', args=[pk])}?link=https%3A%2F%2Fwww.youtube.com%2F%40natgeo%3Fa%3Db%26x"
     assert page in visitor
     assert "%26link%3Dhttps%253A%252F%252F" in Client().get(page).content.decode()
 
@@ -445,3 +449,16 @@ def test_service_page_when_off_sale_or_unknown_then_404(signed_in, shop):
     Service.objects.filter(pk=shop["likes"].pk).update(is_on_sale=False)
     for pk in (shop["likes"].pk, 10**30, 2**62):
         assert signed_in.get(reverse("service_page", args=[pk])).status_code == 404
+
+
+def test_search_when_a_number_is_typed_then_that_service_first(signed_in, shop):
+    Service.objects.filter(pk=shop["followers"].pk).update(name=f"Best followers {shop['views'].pk}")
+    ServiceFigures.objects.create(service=shop["followers"], orders=1_000)
+    forget_shelf()
+    assert find(signed_in, q=str(shop["views"].pk))[0] == "views"
+
+
+def test_search_when_nothing_is_found_then_says_what_may_be_meant(signed_in, shop):
+    response = signed_in.get(reverse("services"), {"q": "best followers xyzzyq", "refill": "1"})
+    assert response.context["listing"].total == 0
+    assert 'Did you mean <a href="?q=best+followers&amp;refill=1"' in response.content.decode()
