@@ -1,13 +1,16 @@
-"""How heavy the list of services is with ten thousand of them: elements, and bytes on the wire."""
+"""How heavy pages are: the list of ten thousand services, and the first page that a browser gets."""
 
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
@@ -103,3 +106,32 @@ def test_services_when_there_are_ten_thousand_then_page_stays_light(discounted, 
         assert len(response.content) <= MAX_BYTES
         # A category is named in its chip alone.
         assert text.count("of the shop</span>") <= 10
+
+
+# -- the first page --------------------------------------------------------------------------------
+
+MAX_FIRST_PAGE = 90_000
+
+
+def files_of(text: str) -> set[str]:
+    """Return the paths of the static files that a browser loads for a page."""
+    found = re.findall(r'(?:<link rel="(?:stylesheet|icon)"[^>]* href|<script src|<use href)="/static/([^"#?]+)', text)
+    return set(found)
+
+
+def sent_cold(client: Client, address: str) -> int:
+    """Return the bytes that a browser gets that has nothing of the panel, without brotli: headers are not counted."""
+    response = client.get(address, headers={"Accept-Encoding": "gzip"})
+    text = gzip.decompress(response.content).decode()
+    files = files_of(text)
+    assert len(files) > 8
+    static = sum(len(gzip.compress(Path(finders.find(name)).read_bytes(), 9)) for name in files)
+    accent = client.get(re.search(r'href="(/theme\.css[^"]*)"', text)[1], headers={"Accept-Encoding": "gzip"})
+    return len(response.content) + static + len(accent.content)
+
+
+@pytest.mark.parametrize("name", ["home", "services", "account_login", "order_new", "order_list"])
+def test_first_page_when_nothing_is_cached_then_at_most_90_kb(name, settings, signed_in, service):
+    settings.PUBLIC_SHOP = True
+    client = signed_in if name.startswith("order") else Client()
+    assert sent_cold(client, reverse(name)) <= MAX_FIRST_PAGE
