@@ -31,7 +31,7 @@ from catalog.upstream.loading import load_with_addition
 from catalog.upstream.masking import masked
 from catalog.upstream.parsing import names_order, parse_add
 from catalog.upstream.word_shapes import MAX_TEXT
-from orders.checkout import bulk_text, links, validation
+from orders.checkout import bulk_columns, bulk_files, bulk_text, links, validation
 from orders.web.live_updates import read_shown
 from panel.api.errors import ApiError
 from panel.api.params import read_ids, read_params, read_whole
@@ -176,6 +176,8 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "orders/admin/filters.py: _NUMBER": Untrusted("a parameter of an address", MAX_HEADER),
     "orders/web/live_updates.py: _ROW": Untrusted("a parameter of an address", MAX_HEADER, (("1-a-", "1", "x"),)),
     "orders/web/bulk_form.py: request_key": REQUEST_KEY,
+    "orders/web/bulk_form.py: _WAS": Untrusted("the name of a field", MAX_BODY),
+    "orders/web/views/bulk_orders.py: _KEY": Untrusted("a parameter of an address", MAX_HEADER),
     "panel/channels/telegram.py: TOKEN": Untrusted("a token in a form of at most 200", 200),
     "panel/checks.py: PREFIX": Trusted("a setting"),
     "panel/checks.py: [A-Z]{3,5}": Trusted("a setting"),
@@ -204,6 +206,9 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/urls.py: urlpatterns": Untrusted("an address", MAX_HEADER),
     "orders/checkout/bulk_text.py: _LINE_ENDS": Untrusted("lines of orders", bulk_text.MAX_TEXT),
     "orders/checkout/bulk_text.py: _SERVICE": Untrusted("a line of an order", bulk_text.MAX_TEXT),
+    "orders/checkout/bulk_text.py: _BEGIN": Untrusted(
+        "a line of an order", bulk_text.MAX_TEXT, (("", " ", "x"), ("1", "\t", "x"), ('"1"', " ", "x"))
+    ),
     "panel/site/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Trusted("a setting"),
     "panel/api/keys/forms.py: request_key": REQUEST_KEY,
     "panel/api/docs/examples.py: _PLAIN": Trusted("numbers of the examples"),
@@ -468,7 +473,7 @@ def check_time(read: Callable[[str], Any], attack: tuple[str, str, str], max_len
 
 # Characters that suffice to tell linear time from quadratic.
 MAX_TIMED_LENGTH = 200_000
-REFUSALS = (UpstreamError, validation.OrderRefused, bulk_text.LinesRefused, csv_format.FileRefused)
+REFUSALS = (UpstreamError, validation.OrderRefused, bulk_columns.LinesRefused, csv_format.FileRefused)
 REFUSALS += (ApiError, MoneyError, ValidationError, ValueError)
 # A list of services may have 64 MB; a test has time for this much.
 MAX_TIMED_ANSWER = 1_000_000
@@ -587,12 +592,17 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
     "lines of orders": (
         bulk_text.read_lines,
         bulk_text.MAX_TEXT,
-        (("", "|", ""), ("1|a|", "1", ""), ("1|a|", " ", "x"), ("", "\r\n", "1"), ("", "#", ""), ("1", "\t", "")),
+        (
+            *(("", "|", ""), ("1|a|", "1", ""), ("1|a|", " ", "x"), ("", "\r\n", "1"), ("", "#", ""), ("1", "\t", "")),
+            *(("1,", " ,", ""), ('1,"', '""', '"'), ("service|link\n", "1|a\n", ""), ("", "service|link|", "")),
+        ),
     ),
     "a file of orders": (
-        lambda text: bulk_text.read_lines(bulk_text.lines_of_file(text.encode())),
+        lambda text: bulk_text.read_lines(bulk_files.lines_of_file(text.encode()).text),
         bulk_text.MAX_TEXT,
         (
+            ("", '1,"\n', ""),
+            ('1,"', "\n", ""),
             ("", ",", ""),
             ("service,link\n", ",", ""),
             ('"', '""', ""),

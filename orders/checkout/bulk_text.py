@@ -1,102 +1,246 @@
-"""Bulk orders as text: one `service | link | quantity` on each line, typed or from a CSV file. Pure."""
+"""Bulk orders as text: one order on each line, typed, pasted from a spreadsheet or read from a file. Pure.
+
+A line begins with the number of a service, so what follows the number is what separates its cells: a bar, a tab, a
+comma or a semicolon. That is decided for each line. A first line that names the columns changes their order.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
-from panel.lib.digits import CountError, read_count
+from orders.checkout.bulk_columns import LINE_END, SERVICE, Cells, LineRefused, LinesRefused, by_column, header_of
 
 MAX_LINES = 1_000
-# Characters of a text, bytes of a file.
+# Characters of a text.
 MAX_TEXT = 500_000
 
 _LINE_ENDS = re.compile("\r\n|[\r\n]")
 _SERVICE = re.compile(r"#?([0-9]{1,18})")
-_COLUMNS = ("service", "link", "quantity")
-
-
-class LinesRefused(ValueError):
-    """The text or the file as a whole cannot be read. The message is for the customer."""
+# The number of a service and what follows it.
+_BEGIN = re.compile(r'"?#?[0-9]{1,18}"?[ \t]*([|,;\t])')
+_MARKS = "|\t;,"
+# Marks beside which a quote begins a cell that may hold the mark and line ends.
+_QUOTING = "\t;,"
 
 
 @dataclass(frozen=True, slots=True)
 class BulkLine:
-    """One line as it was written. `number` counts from 1; `error` says what cannot be read."""
+    """One line as it was written. `number` counts from 1; `error` says what cannot be read.
+
+    `columns` are those that the header line names, () without one.
+    """
 
     number: int
     text: str
     service_id: int = 0
-    link: str = ""
-    quantity: int | None = None
+    cells: Cells = Cells((), "", True)
+    columns: tuple[str, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkText:
+    """The lines that are not empty, and the header line as it was written, "" without one."""
+
+    header: str
+    lines: list[BulkLine]
 
 
 def read_lines(text: str) -> list[BulkLine]:
     """Return the lines that are not empty. Raise LinesRefused if there are none or too many."""
+    return read_text(text).lines
+
+
+def read_text(text: str) -> BulkText:
+    """Return the lines that are not empty, and their header. Raise LinesRefused if there are none or too many."""
     if len(text) > MAX_TEXT:
         raise LinesRefused(_("This is too long: %(most)s characters at most.") % {"most": f"{MAX_TEXT:,}"})
     written = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
+    header, mark, columns = "", "", ()
+    if written:
+        mark, columns = _header(written[0][1])
+    if columns:
+        header = written.pop(0)[1]
     if not written:
         raise LinesRefused(_("Write at least one line: service | link | quantity."))
     if len(written) > MAX_LINES:
         text = _("Order at most %(most)s lines at once; these are %(count)s.")
         raise LinesRefused(text % {"most": f"{MAX_LINES:,}", "count": f"{len(written):,}"})
-    return [_read(number, line) for number, line in written]
+    for name in ("service", "link") if columns else ():
+        if name not in columns:
+            text = _("The column “%(name)s” is missing. The first line names the columns.")
+            raise LinesRefused(text % {"name": name})
+    return BulkText(header, [_read(number, line, mark, columns) for number, line in written])
 
 
-def _read(number: int, text: str) -> BulkLine:
-    # Cells copied from a spreadsheet are separated by tabs.
-    bar = "|" if "|" in text else "\t"
-    service, _bar, rest = text.partition(bar)
-    # Split from the end: a link may contain a bar.
-    link, found, amount = rest.rpartition(bar)
-    if not found:
-        link, amount = amount, ""
-    service, link, amount = service.strip(), link.strip(), amount.strip()
-    if not rest.strip():
+def _header(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the mark and the columns of a header line; "" and () if it is none."""
+    if _BEGIN.match(text) or len(text) > 1_000:
+        return "", ()
+    found = [(header_of(_cut(text, mark).parts), mark) for mark in _MARKS if mark in text]
+    columns, mark = max(found, key=lambda one: sum(map(bool, one[0])), default=((), ""))
+    return (mark, columns) if columns else ("", ())
+
+
+def _read(number: int, text: str, mark: str, columns: tuple[str, ...]) -> BulkLine:
+    mark = _mark_of(text, mark, columns)
+    if not mark:
         return BulkLine(number, text, error=_("Write the service, the link and the quantity with bars between them."))
-    if not (service_found := _SERVICE.fullmatch(service)):
-        return BulkLine(number, text, link=link, error=_("Begin with the number of a service."))
+    cells = _cut(text, mark)
     try:
-        quantity = read_count(amount) if amount else None
-    except CountError as error:
-        return BulkLine(number, text, link=link, error=str(error))
-    return BulkLine(number, text, int(service_found[1]), link, quantity)
+        service = by_column(cells=cells, columns=columns)[SERVICE] if columns else cells.parts[0].strip()
+    except LineRefused as refusal:
+        return BulkLine(number, text, error=str(refusal))
+    if not (found := _SERVICE.fullmatch(service)):
+        return BulkLine(number, text, error=_("Begin with the number of a service."))
+    if _is_grouped(cells):
+        return BulkLine(number, text, error=_("Write the quantity without a comma, such as 1000."))
+    return BulkLine(number, text, int(found[1]), cells, columns)
 
 
-# -- files -------------------------------------------------------------------------------------------
+def _mark_of(text: str, mark: str, columns: tuple[str, ...]) -> str:
+    """Return what separates the cells of a line, "" if nothing does. `mark` and `columns` are the header's."""
+    begin = _BEGIN.match(text)
+    if begin and (not columns or columns[0] == SERVICE):
+        return begin[1]
+    return next((one for one in (mark, *_MARKS) if one and one in text), "")
 
 
-def lines_of_file(data: bytes) -> str:
-    """Return the rows of a CSV file as lines of text. Raise LinesRefused if it cannot be read."""
-    if len(data) > MAX_TEXT:
-        raise LinesRefused(_("This file is too large: %(most)s KB at most.") % {"most": MAX_TEXT // 1000})
-    try:
-        text = decoded(data)
-        delimiter = delimiter_of(text, among=",;\t|")
-        if delimiter == "|":
-            return text  # Lines as they are typed, in a file.
-        rows = [[" ".join(cell.split()) for cell in row] for _number, row in rows_of(text, delimiter=delimiter)]
-    except NotCSV as error:
-        raise LinesRefused(str(error)) from error
-    if rows and not {name.lower() for name in rows[0]} & set(_COLUMNS):
-        rows.insert(0, list(_COLUMNS))
-    columns = _columns(rows[0] if rows else [])
-    lines = [" | ".join(row[column] if column < len(row) else "" for column in columns) for row in rows[1:]]
-    if not lines:
-        raise LinesRefused(_("This file holds no lines to order."))
+def _is_grouped(cells: Cells) -> bool:
+    """Return True if the quantity may be two cells: “7,link,1,000”."""
+    if cells.is_sure or cells.mark != "," or len(cells.parts) < 4:
+        return False
+    thousands, rest = (part.strip() for part in cells.parts[-2:])
+    return thousands.isdigit() and len(thousands) <= 3 and rest.isdigit() and len(rest) == 3
+
+
+def text_of(header: str, lines: Sequence[BulkLine]) -> str:
+    """Return the lines below their header as a text to read again; "" without lines."""
+    return "\n".join((*((header,) if header else ()), *(line.text for line in lines))) if lines else ""
+
+
+def joined_texts(first: str, then: str) -> str:
+    """Return the lines of both texts. A header that both begin with is written once."""
+    head, line_end, rest = then.partition("\n")
+    if line_end and head == first.partition("\n")[0] and _header(head.strip())[1]:
+        then = rest
+    return "\n".join(text for text in (first, then) if text.strip())
+
+
+def count_lines(text: str) -> int:
+    """Return the number of lines that are not empty, without their header."""
+    lines = [line.strip() for line in _LINE_ENDS.split(text) if line.strip()]
+    return len(lines) - bool(lines and _header(lines[0])[1])
+
+
+def with_corrections(text: str, corrections: Mapping[int, tuple[str, str]]) -> str:
+    """Return the text with lines rewritten: by the number of a line, how it was and how it is now.
+
+    A line that is elsewhere by now is found there. What no line was is added at the end: nothing typed is lost.
+    """
+    lines = _LINE_ENDS.split(text)
+    for number, (was, now) in corrections.items():
+        now = " ".join(_LINE_ENDS.split(now)).strip()
+        if now == was:
+            continue
+        here = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+        if here == was:
+            lines[number - 1] = now
+        elif here != now:
+            others = [place for place, line in enumerate(lines) if line.strip() == was]
+            if others:
+                lines[others[0]] = now
+            elif now:
+                lines.append(now)
     return "\n".join(lines)
 
 
-def _columns(names: list[str]) -> list[int]:
-    """Return the indexes of the known columns. Raise LinesRefused if service or link is missing."""
-    found = [name.lower() for name in names]
-    missing = [name for name in ("service", "link") if found and name not in found]
-    if missing:
-        text = _("The column “%(name)s” is missing. The first line names the columns.")
-        raise LinesRefused(text % {"name": missing[0]})
-    return [found.index(name) for name in _COLUMNS if name in found]
+# -- cells -------------------------------------------------------------------------------------------
+
+
+def _cut(text: str, mark: str) -> Cells:
+    """Return the cells of a line. A link may hold the mark, but no spaces: marks beside spaces are sure."""
+    if mark in _QUOTING and '"' in text and (row := _quoted(text, mark)):
+        return Cells(tuple(row), mark, True)
+    plain = tuple(text.split(mark))
+    if mark == "\t":
+        return Cells(plain, mark, True)
+    spaced = _cut_beside_spaces(text, mark)
+    # “7, link,100”: the last mark ends the link, though only the first is sure.
+    is_sure = spaced[0] == plain[0] and (len(spaced) > 2 or not plain[-1].strip().isdigit())
+    return Cells(spaced, mark, True) if is_sure or len(spaced) == len(plain) else Cells(plain, mark, False)
+
+
+def _cut_beside_spaces(text: str, mark: str) -> tuple[str, ...]:
+    parts, begin = [], 0
+    for place, letter in enumerate(text):
+        if letter == mark and (
+            place + 1 == len(text) or text[place + 1].isspace() or (place > 0 and text[place - 1].isspace())
+        ):
+            parts.append(text[begin:place])
+            begin = place + 1
+    return (*parts, text[begin:])
+
+
+def _quoted(text: str, mark: str) -> list[str] | None:
+    """Return the cells of a line with quotes around some; None if it has none, or is not CSV."""
+    try:
+        [row] = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, skipinitialspace=True)
+    except (csv.Error, ValueError):
+        return None
+    # A quote within a cell is a part of it: such a line is cut as without quotes.
+    return row if any(part.lstrip().startswith('"') for part in text.split(mark)) else None
+
+
+# -- cells of several lines ----------------------------------------------------------------------------
+
+
+def with_one_line_each(text: str) -> str:
+    """Return the text with each order on one line: spreadsheets quote cells of several lines, here they get “\\n”."""
+    lines = _LINE_ENDS.split(text)
+    if len(text) > MAX_TEXT or '"' not in text:
+        return "\n".join(lines)
+    first = next((line for line in lines if line.strip()), "")
+    return "\n".join(_closed(lines, _header(first.strip())[0]))
+
+
+def _closed(lines: list[str], mark: str) -> Iterator[str]:
+    """Yield the lines, those of one order as one. `mark` is the header's, "" without one."""
+    place, may_close = 0, True
+    while place < len(lines):
+        line, end = lines[place], place + 1
+        own = _mark_of(line.strip(), mark, ())
+        if may_close and own and own in _QUOTING and _is_open(line, own):
+            parts = [line]
+            while end < len(lines) and lines[end].count('"') % 2 == 0:
+                parts.append(lines[end])
+                end += 1
+            # A quote that nothing closes is a part of its line. No later one is closed either.
+            may_close = end < len(lines)
+            row = _quoted("\n".join((*parts, lines[end])), own) if may_close else None
+            if row is not None:
+                line, end = one_line(row), end + 1
+            else:
+                end = place + 1
+        yield line
+        place = end
+
+
+def _is_open(line: str, mark: str) -> bool:
+    """Return True if a cell of the line begins with a quote that the line does not close."""
+    return line.count('"') % 2 == 1 and any(part.lstrip().startswith('"') for part in line.split(mark))
+
+
+def one_line(cells: list[str]) -> str:
+    """Return the cells as a line that reads as they do."""
+    texts = [LINE_END.join(part.strip() for part in cell.strip().splitlines()) for cell in cells]
+    texts = [text.replace("\t", " ") for text in texts]
+    if not any("|" in text for text in texts):
+        return " | ".join(texts)
+    return "\t".join('"' + text.replace('"', '""') + '"' if text.startswith('"') else text for text in texts)

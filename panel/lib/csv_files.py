@@ -73,14 +73,17 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
 
 
 def decoded(data: bytes) -> str:
-    """Return the text of a file. Raise NotCSV."""
+    """Return the text of a file in UTF-8, or in UTF-16 with its mark. Raise NotCSV."""
     is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Spreadsheets call it "Unicode text".
-    if b"\0" in data and not is_utf_16:
-        raise NotCSV(_("This is not a CSV file."))
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-16" if is_utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\0" in data:
+            raise NotCSV(_("This is not a CSV file.")) from error
         raise NotCSV(_("This file is not in UTF-8. Save it as “CSV UTF-8” and try again.")) from error
+    if "\0" in text:
+        raise NotCSV(_("This is not a CSV file."))
+    return text
 
 
 def delimiter_of(text: str, *, among: str) -> str:

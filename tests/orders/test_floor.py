@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Provider, Service
-from orders.checkout.bulk_orders import create_bulk, quote_bulk
+from orders.checkout.bulk_orders import create_bulk
+from orders.checkout.bulk_quotes import quote_bulk
 from orders.checkout.create import OrderRefused, loss_note
 from orders.models import Order
 from orders.states import ReviewReason

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from catalog.models import Service, UpstreamService
-from orders.checkout.bulk_orders import quote_bulk
+from orders.checkout.bulk_quotes import quote_bulk
 from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.validation import BadParam, BadQuantity, OrderInput
 from orders.models import Order

@@ -9,7 +9,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.checkout.bulk_orders import create_bulk, quote_bulk
+from orders.checkout.bulk_orders import create_bulk
+from orders.checkout.bulk_quotes import quote_bulk
 from orders.checkout.drip_feeds import begin_next_run
 from orders.common.link_waits import waits_for
 from orders.dispatch.timeouts import end_held_orders, end_waits

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 import orders.checkout.create
 from catalog.models import Provider
-from orders.checkout.bulk_orders import create_bulk, quote_bulk
+from orders.checkout.bulk_orders import create_bulk
+from orders.checkout.bulk_quotes import quote_bulk
 from orders.checkout.drip_feeds import begin_next_run
 from orders.common.turns import MAX_LOOKED_AT, give_turns, next_turn, waiting_turn
 from orders.dispatch import submit
