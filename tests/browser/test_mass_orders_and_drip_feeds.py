@@ -112,33 +112,55 @@ def test_mass_order_when_double_clicked_then_created_once(shop, open_signed_in, 
     page.goto(shop.url + reverse("mass_order"))
     page.get_by_role("textbox", name="Lines").fill(f"{good}\n{bad}")
     page.get_by_role("button", name="Check the lines").click()
-    expect(page.locator("main")).to_contain_text("Line 5:")
-    expect(page.locator("main")).to_contain_text("The same service and link as line 2.")
+    expect(page.locator("#why-5")).to_contain_text("“Comments” is missing")
+    expect(page.locator("main")).to_contain_text("The same as line 2. Order it again?")
     assert Order.objects.count() == 0
-    page.get_by_role("textbox", name="Lines").fill(good)
+    page.get_by_role("textbox", name="Line 5").fill("")
+    page.get_by_role("textbox", name="Line 6").fill("")
     page.get_by_role("button", name="Check again").click()
     order = page.get_by_role("button", name="Order all 4 for $8.75")
     order.dblclick()
-    wait_after_double_click(page, re.compile(r"/orders/$"))
-    expect(page.locator("main")).to_contain_text("4 orders were received: $8.75.")
+    wait_after_double_click(page, re.compile(r"/orders/mass/\?made="))
+    expect(page.get_by_role("heading", name="4 orders were received: $8.75.")).to_be_focused()
     assert Order.objects.count() == 4
+    check_page(page, viewport) if scripts else None
+    page.get_by_role("link", name=re.compile("Starter package")).click()
+    page.wait_for_url(re.compile(rf"/orders/{Order.objects.latest('pk').pk}/$"))
 
 
-def test_file_when_a_line_is_wrong_then_it_can_be_corrected(shop, open_signed_in, tmp_path):
+def test_file_when_a_line_is_wrong_then_it_is_corrected_at_its_place(shop, open_signed_in, tmp_path):
     page = open_signed_in(viewport=PHONE)
     service = Service.objects.get(name="Followers").pk
     file = tmp_path / "orders.csv"
     file.write_text(f"service,link,quantity\n{service},https://example.com/a,100\n{service},https://example.com/b,1\n")
     page.goto(shop.url + reverse("mass_order"))
-    page.get_by_label("Or a CSV file").set_input_files(file)
+    page.get_by_label("Or a file").set_input_files(file)
     page.get_by_role("button", name="Check the lines").click()
-    expect(page.locator("main")).to_contain_text("Line 2: Order between 10 and 10,000")
-    text = page.get_by_role("textbox", name="Lines")
-    text.fill(text.input_value().replace("| 1\n", "| 10\n").removesuffix("| 1") + "| 10")
-    page.get_by_role("button", name="Check again").click()
+    expect(page.locator("#why-3")).to_contain_text("Order between 10 and 10,000")
+    expect(page.locator(".mass-numbers b")).to_have_text("3")
+    page.get_by_role("textbox", name="Line 3").fill(f"{service},https://example.com/b,10")
+    expect(page.get_by_role("textbox", name="Lines")).to_have_value(re.compile("b,10$", re.M))
+    page.keyboard.press("Enter")
     page.get_by_role("button", name="Order all 2 for").click()
-    page.wait_for_url(re.compile(r"/orders/$"))
+    page.wait_for_url(re.compile(r"/orders/mass/\?made="))
     assert sorted(Order.objects.values_list("quantity", flat=True)) == [10, 100]
+
+
+def test_lines_when_the_page_is_loaded_again_then_kept_until_ordered(shop, open_signed_in):
+    page = open_signed_in()
+    good, _ = order_lines()
+    lines = page.get_by_role("textbox", name="Lines")
+    page.goto(shop.url + reverse("mass_order"))
+    lines.press_sequentially("1 | x")
+    page.goto(shop.url + reverse("order_list"))
+    page.goto(shop.url + reverse("mass_order"))
+    expect(lines).to_have_value("1 | x")
+    lines.fill(good)
+    page.get_by_role("button", name="Check the lines").click()
+    page.get_by_role("button", name="Order all 4 for").click()
+    page.wait_for_url(re.compile(r"/orders/mass/\?made="))
+    page.goto(shop.url + reverse("mass_order"))
+    expect(lines).to_have_value("")
 
 
 def test_lines_when_the_session_ended_then_kept_for_the_sign_in(shop, open_signed_in):

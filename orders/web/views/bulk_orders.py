@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
@@ -99,7 +100,7 @@ def _first_page(request: HttpRequest) -> HttpResponse:
     made = orders and {
         "orders": orders,
         "charge": sum(order.charge for order in orders),
-        "rows": [(numbers[place] if place < len(numbers) else None, order) for place, order in enumerate(orders)],
+        "rows": list(zip_longest(numbers[:SHOWN], orders[:SHOWN])),
     }
     try:
         quote = quote_bulk(customer=user_of(request), text=draft)
