@@ -37,6 +37,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 # Staff change their password there too: Django's own form writes the whole account back as it was read.
 admin.site.password_change = lambda *args: redirect("account_change_password")  # type: ignore[assignment,method-assign]
 
+handler400 = "panel.alerts.errors.views.bad_request"
 handler500 = "panel.alerts.errors.views.server_error"
 
 urlpatterns = [

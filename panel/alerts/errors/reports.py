@@ -59,6 +59,11 @@ def number_of(error: BaseException | None) -> str:
     return str(number)
 
 
+def number_of_request() -> str:
+    """Return the first digits of the id that the log has of this request; "" outside of one."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))[:8].upper()
+
+
 def report_of(error: BaseException, *, where: str) -> Report:
     """Return what is known of the error, without secrets."""
     trace = "".join(traceback.format_exception(error))
