@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from orders.checkout.bulk_columns import LINE_END, SERVICE, Cells, LineRefused, LinesRefused, by_column, header_of
+from panel.lib.digits import typed_count
 
 MAX_LINES = 1_000
 # Characters of a text.
@@ -145,19 +146,23 @@ def with_corrections(text: str, corrections: Mapping[int, tuple[str, str]]) -> s
     A line that is elsewhere by now is found there. What no line was is added at the end: nothing typed is lost.
     """
     lines = _LINE_ENDS.split(text)
+    places: dict[str, list[int]] = {}
+    for place in reversed(range(len(lines))):
+        places.setdefault(lines[place].strip(), []).append(place)
     for number, (was, now) in corrections.items():
         now = " ".join(_LINE_ENDS.split(now)).strip()
-        if now == was:
-            continue
         here = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+        if now in (was, here):
+            continue
+        others = places.get(was, [])
+        while others and lines[others[-1]].strip() != was:
+            others.pop()  # Another correction was for it.
         if here == was:
             lines[number - 1] = now
-        elif here != now:
-            others = [place for place, line in enumerate(lines) if line.strip() == was]
-            if others:
-                lines[others[0]] = now
-            elif now:
-                lines.append(now)
+        elif others:
+            lines[others.pop()] = now
+        elif now:
+            lines.append(now)
     return "\n".join(lines)
 
 
@@ -173,7 +178,7 @@ def _cut(text: str, mark: str) -> Cells:
         return Cells(plain, mark, True)
     spaced = _cut_beside_spaces(text, mark)
     # “7, link,100”: the last mark ends the link, though only the first is sure.
-    is_sure = spaced[0] == plain[0] and (len(spaced) > 2 or not plain[-1].strip().isdigit())
+    is_sure = spaced[0] == plain[0] and (len(spaced) > 2 or typed_count(plain[-1]) is None)
     return Cells(spaced, mark, True) if is_sure or len(spaced) == len(plain) else Cells(plain, mark, False)
 
 

@@ -112,7 +112,8 @@ def _first_page(request: HttpRequest) -> HttpResponse:
 def _preview(request: HttpRequest, form: BulkForm, refusal: str = "") -> HttpResponse:
     quote = quote_bulk(customer=user_of(request), text=form.text)
     if quote.missing:
-        keep(request, DRAFT, form.text)  # For the customer to come back with funds.
+        # For the customer to come back with funds.
+        keep(request, DRAFT, joined_texts(form.cleaned_data["aside"], form.text))
     shown = form.previewed(seal=quote.seal)
     return _page(request, shown, quote, refusal=refusal, is_guess=form.is_guess)
 
@@ -140,19 +141,26 @@ def _put_back(request: HttpRequest, form: BulkForm) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: BulkForm, quote: BulkQuote | None = None, **more: Any) -> HttpResponse:
-    shown = None if request.POST.get("show") == "all" else SHOWN
     missing = ceil_div(quote.missing, CENT) * CENT if quote else 0
     context = {
         "form": form,
         "owner": owner_of(request),
         "quote": quote,
         "failed": quote.failed[:SHOWN] if quote else [],
-        "ready": quote.ready[:shown] if quote else [],
+        "ready": _shown(quote, is_all=request.POST.get("show") == "all") if quote else [],
         "missing_amount": format_plain(missing),
         "aside_count": count_lines(form["aside"].value() or ""),
         **more,
     }
     return render(request, "orders/mass.html", context)
+
+
+def _shown(quote: BulkQuote, *, is_all: bool) -> list[PricedLine]:
+    """Return the lines that can be ordered and are shown: those with questions, and the first others."""
+    if is_all or len(quote.ready) <= SHOWN:
+        return quote.ready
+    others = [one for one in quote.ready if not one.warning]
+    return sorted([*quote.asked, *others][:SHOWN], key=lambda one: one.line.number)
 
 
 def _keep_rest(request: HttpRequest, created: CreatedBulk, aside: str) -> None:

@@ -252,6 +252,9 @@ def test_text_when_it_is_anything_then_read_or_refused(text):
         ("a", {9: ("b", "B")}, "a\nB"),
         ("a", {9: ("b", "")}, "a"),
         ("a\nb", {1: ("a", "x\ny")}, "x y\nb"),
+        ("new\nb\nb", {1: ("b", "B"), 2: ("b", "C")}, "new\nB\nC"),
+        ("b\nnew\nb", {1: ("b", "B"), 9: ("b", "C")}, "B\nnew\nC"),
+        ("b\nnew\nb", {8: ("b", "B"), 9: ("b", "C")}, "B\nnew\nC"),
     ],
 )
 def test_corrections_when_lines_moved_or_not_then_nothing_typed_is_lost(text, corrections, expected):

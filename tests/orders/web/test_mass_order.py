@@ -164,6 +164,14 @@ def test_lines_when_there_are_hundreds_then_the_page_shows_the_first(signed_in, 
     assert len(rows_of(send(signed_in, text, show="all"))) == 150
 
 
+def test_lines_when_hundreds_are_ready_then_those_with_questions_are_shown(signed_in, service):
+    lines = [f"{service.pk} | https://example.com/{n} | 10" for n in range(150)]
+    page = send(signed_in, "\n".join([*lines, lines[0]]))
+    assert "The same as line 1. Order it again?" in text_of(page)
+    assert rows_of(page)[0].startswith("1 ")
+    assert rows_of(page)[-1].startswith("151 ")
+
+
 def test_page_when_the_price_rose_then_it_shows_the_preview_again(signed_in, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 1000")
     Service.objects.update(price=2_600_000)
