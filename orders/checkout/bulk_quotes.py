@@ -226,7 +226,7 @@ def _warning(service: Service, link: str, *, line: int | None, order: int | None
     if line is not None:
         text = _("The same as line %(number)s. Order it again?")
         if service.one_at_a_time:
-            text = _("The same as line %(number)s: it waits until that has ended. Order it again?")
+            text = _("Waits until line %(number)s has ended, which orders the same. Order it again?")
         return text % {"number": line}
     if order is not None:
         text = _("Your order %(number)s of this service and link is still running. Order more?")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from orders.checkout.bulk_columns import LINE_END, SERVICE, Cells, LineRefused, LinesRefused, by_column, header_of
+from orders.checkout.bulk_columns import LINE_END, LINK, SERVICE, Cells, LineRefused, LinesRefused, by_column, header_of
 from panel.lib.digits import typed_count
 
 MAX_LINES = 1_000
@@ -63,20 +63,17 @@ def read_text(text: str) -> BulkText:
     if len(text) > MAX_TEXT:
         raise LinesRefused(_("This is too long: %(most)s characters at most.") % {"most": f"{MAX_TEXT:,}"})
     written = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
-    header, mark, columns = "", "", ()
-    if written:
-        mark, columns = _header(written[0][1])
-    if columns:
-        header = written.pop(0)[1]
+    mark, columns = _header(written[0][1]) if written else ("", ())
+    header = written.pop(0)[1] if columns else ""
     if not written:
         raise LinesRefused(_("Write at least one line: service | link | quantity."))
     if len(written) > MAX_LINES:
         text = _("Order at most %(most)s lines at once; these are %(count)s.")
         raise LinesRefused(text % {"most": f"{MAX_LINES:,}", "count": f"{len(written):,}"})
-    for name in ("service", "link") if columns else ():
-        if name not in columns:
-            text = _("The column “%(name)s” is missing. The first line names the columns.")
-            raise LinesRefused(text % {"name": name})
+    missing = [name for name in (SERVICE, LINK) if columns and name not in columns]
+    if missing:
+        text = _("The column “%(name)s” is missing. The first line names the columns.")
+        raise LinesRefused(text % {"name": missing[0]})
     return BulkText(header, [_read(number, line, mark, columns) for number, line in written])
 
 

@@ -24,7 +24,7 @@ _WAS = re.compile(r"was-([1-9][0-9]{0,6})")
 class LinesField(forms.Field):
     """The raw text: mistakes are reported line by line, including invisible characters."""
 
-    widget = forms.Textarea(
+    widget: forms.Widget = forms.Textarea(
         attrs={
             "class": "form-control",
             "rows": 10,
@@ -44,7 +44,7 @@ class LinesField(forms.Field):
 class AsideField(LinesField):
     """Lines that were taken out, to be put back."""
 
-    widget = forms.HiddenInput()
+    widget: forms.Widget = forms.HiddenInput()
 
     def clean(self, value: str) -> str:
         return super().clean(value)[:MAX_TEXT].replace("\r\n", "\n")

@@ -64,7 +64,7 @@ def mass_order(request: HttpRequest) -> HttpResponse:
     form = BulkForm.posted(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, form)
-    do, data = request.POST.get("do"), form.cleaned_data
+    do, data = request.POST.get("do", ""), form.cleaned_data
     if do in _STAYING:
         return _part(request, form, _STAYING[do])
     if do == "back":

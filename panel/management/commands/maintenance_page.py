@@ -24,8 +24,8 @@ def page() -> str:
     look = look_of(registry.PANEL_ACCENT.value)
     # Safe: the shades are computed from a colour that was checked.
     styles = mark_safe(
-        f":root {{ --accent: {look.accent}; --on-accent: {look.on_accent}; --accent-text: {look.light}; }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ --accent-text: {look.dark}; }} }}\n{alone}"
+        f"<style>\n:root {{ --accent: {look.accent}; --on-accent: {look.on_accent}; --accent-text: {look.light}; }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ --accent-text: {look.dark}; }} }}\n{alone}</style>"
     )
     return render_to_string("maintenance.html", {**owner_facts(), "styles": styles, "refresh": REFRESH})
 
