@@ -32,7 +32,7 @@ from orders.models import Order
 from orders.states import OPEN
 from panel.accounts.models import User
 from panel.lib.bulk_sql import in_chunks
-from panel.lib.digits import typed_count, whole_number
+from panel.lib.digits import CountError, read_count, whole_number
 from panel.lib.links.keys import link_key, link_keys
 
 ROWS = 500
@@ -174,9 +174,10 @@ def _check_line(service: Service, line: BulkLine) -> CheckedOrder:
     """Return the line cleaned for its service. Raise OrderRefused or LineRefused if it cannot be ordered."""
     spec = SPECS[service.type]
     fields = fields_of(spec=spec, cells=line.cells, columns=line.columns)
-    quantity = typed_count(fields.quantity) if fields.quantity else None
-    if fields.quantity and quantity is None:
-        raise BadQuantity(_("The quantity must be a whole number, such as 1000."))
+    try:
+        quantity = read_count(fields.quantity) if fields.quantity else None
+    except CountError as error:
+        raise BadQuantity(str(error)) from None
     if spec.is_package and quantity not in (None, 1):
         raise BadQuantity(_("This service is sold as a package: leave the quantity out."))
     try:

@@ -28,7 +28,7 @@ from orders.web.bulk_form import BulkForm
 from orders.web.views.drafts import drop, keep, kept, owner_of
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
-from panel.lib.money import ceil_div, format_money, format_plain
+from panel.lib.money import CENT, ceil_div, format_money_up, format_plain
 
 DRAFT = "mass_order_draft"
 # The numbers of the lines that were ordered last, by the key of their orders.
@@ -36,8 +36,6 @@ ORDERED = "mass_order_lines"
 _KEY = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{16}")
 # Lines that a page shows at first, of those that are wrong and of those that are ready.
 SHOWN = 100
-# Micro-units: what people pay in.
-CENT = 10_000
 
 
 def _is_wrong(one: PricedLine) -> bool:
@@ -80,7 +78,7 @@ def mass_order(request: HttpRequest) -> HttpResponse:
             request, form, f"{refusal.message} {_('Nothing was charged. Check the preview and order again.')}"
         )
     except NotEnoughFunds as refusal:
-        missing = format_money(refusal.missing, settings.PANEL_CURRENCY, exact=True)
+        missing = format_money_up(refusal.missing, settings.PANEL_CURRENCY)
         text = _("Your balance does not cover these orders: %(missing)s is missing. Nothing was charged.")
         return _preview(request, form, text % {"missing": missing})
     except OrderRefused as refusal:

@@ -50,9 +50,9 @@ def test_quote_when_lines_are_wrong_then_each_has_its_error(customer, service):
         f"{pk} | {LINK} | -5": "between 10 and 10,000",
         f"{pk} | {LINK} | 0": "between",
         f"{pk} | {LINK} | 999999999999999": "between",
-        f"{pk} | {LINK} | 9{'9' * 4_000}": "whole number",
-        f"{pk} | {LINK} | \uff11\uff10\uff10": "whole number",
-        f"{pk} | {LINK} | 1e3": "whole number",
+        f"{pk} | {LINK} | 9{'9' * 4_000}": "Write the number alone",
+        f"{pk} | {LINK} | ten": "in digits",
+        f"{pk} | {LINK} | 1e3": "Write the number out: 1,000",
         f"{pk} | {LINK} |": "Enter a quantity",
         f"{pk} | {LINK}": "Enter a quantity",
         f"{pk} | https://example.com/{'x' * 5_000} | 100": "too long",
@@ -98,6 +98,12 @@ def test_quote_when_lines_and_services_grow_then_its_queries_do_not(customer, se
     with statements() as many:
         quoted(customer, "\n".join(f"{one.pk} | https://example.com/{one.pk} | 100" for one in more))
     assert len(many) == len(few) <= 6
+
+
+def test_quantity_when_written_as_people_do_then_it_is_read(customer, service):
+    lines = [f"{service.pk} | {LINK} | {written}" for written in ("1k", "1.000", "1 000", "١٬٠٠٠", "1,000")]
+    quote = quoted(customer, "\n".join(lines))
+    assert [one.checked and one.checked.quantity for one in quote.lines] == [1_000] * 5
 
 
 # -- types that ask for more -------------------------------------------------------------------------
