@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from billing.bonus_terms import read_words
 from billing.deposits import DepositRefused, check_deposit_amount
 from billing.models import PaymentMethod
-from billing.promotions.coupons import MAX_CODE
+from billing.promotions.coupons import MAX_CODE, are_coupons_offered
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
 from panel.lib.typed_money import AmbiguousAmount, parse_typed_money
 
@@ -63,6 +63,8 @@ class DepositForm(forms.Form):
         self.fields["amount"].label = _("Amount in %(currency)s") % {"currency": SYMBOLS.get(currency, currency)}
         self.fields["amount"].help_text = _("%(low)s to %(high)s.") % {"low": low, "high": high}
         self.initial.setdefault("request_key", uuid4().hex)
+        if not are_coupons_offered():
+            self.fields["coupon"].widget = forms.HiddenInput()
 
     @property
     def amount_readings(self) -> list[tuple[str, str]]:

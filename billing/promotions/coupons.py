@@ -40,6 +40,13 @@ def clean_code(text: str) -> str:
     return code
 
 
+def are_coupons_offered() -> bool:
+    """Return True if a customer may have a coupon to type."""
+    now = clock.now()
+    has_begun, ends_later = Q(starts_at=None) | Q(starts_at__lte=now), Q(ends_at=None) | Q(ends_at__gt=now)
+    return Coupon.objects.filter(has_begun, ends_later, is_active=True).exists()
+
+
 def check_coupon(*, code: str, customer_id: int, method: PaymentMethod, amount: int) -> Coupon:
     """Return the coupon if the customer may use it for `amount` micro-units by `method`. Raise CouponRefused."""
     coupon = Coupon.objects.filter(code__iexact=code.strip()[:MAX_CODE], is_active=True).first()
