@@ -76,6 +76,12 @@ def whole_cents(micros: int) -> int:
     return ceil_div(micros, CENT) * CENT
 
 
+def cents_text(micros: int) -> str:
+    """Return the amount, rounded up to whole cents, as a person types it: "18.88"."""
+    units, cents = divmod(whole_cents(micros) // CENT, 100)
+    return f"{units}.{cents:02d}"
+
+
 def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summary:
     """Return the summary of what is typed so far; `offer` is the chosen service at the customer's price."""
     quantity = form.typed_quantity()

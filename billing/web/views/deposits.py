@@ -85,11 +85,14 @@ def _form(chosen: PaymentMethod, *args: Any, **kwargs: Any) -> DepositForm:
 
 def _asked_amount(request: HttpRequest, method: PaymentMethod) -> dict[str, str]:
     """Return the amount of the address as the form's first value, at least the smallest that the method takes."""
+    text = request.GET.get("amount", "")
     try:
-        amount = parse_money(request.GET.get("amount", ""))
+        amount = parse_money(text)
     except MoneyError:
         return {}
-    return {"amount": format_plain(max(amount, method.minimum))} if amount > 0 else {}
+    if amount <= 0:
+        return {}
+    return {"amount": text if amount >= method.minimum else format_plain(method.minimum)}
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:

@@ -29,14 +29,13 @@ from orders.models import OrderDraft
 from orders.selectors import orders_of
 from orders.web.active_link import running_for_link
 from orders.web.order_form import OWN_FIELDS, TYPE_FIELDS, OrderForm, typed_again
-from orders.web.order_summary import draft_facts, read_seen_charge, summarize, whole_cents
+from orders.web.order_summary import cents_text, draft_facts, read_seen_charge, summarize
 from orders.web.service_search import find_services, is_favourite
 from orders.web.views.drafts import browser_mark_of, drop, is_owner, keep, kept, owner_of
 from orders.web.views.last_orders import last_orders
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
-from panel.lib.money import format_plain
 
 DRAFT = "typed_order"
 NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "seen_missing", "answered", "preview")
@@ -90,8 +89,7 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 def _to_add_funds(request: HttpRequest, form: OrderForm, refusal: NotEnoughFunds) -> HttpResponse:
     """Keep the order, and ask for what is missing. The customer saw that on the button."""
     _keep_typed(request, _order_context(request, form))
-    amount = format_plain(whole_cents(refusal.missing))
-    return redirect(f"{reverse('add_funds')}?{urlencode({'amount': amount})}")
+    return redirect(f"{reverse('add_funds')}?{urlencode({'amount': cents_text(refusal.missing)})}")
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
@@ -251,6 +249,7 @@ def _order_page(
     """
     is_finding = request.POST.get("preview") == "find"
     typed = request.POST.get("find", "")
+    _focus_first_error(form)
     context = _order_context(request, form)
     if keeps:
         _keep_typed(request, context)
@@ -268,6 +267,13 @@ def _order_page(
         "has_services": request.method == "POST" or found is None or found.count > 0 or services_on_sale().exists(),
     }
     return render(request, "orders/new.html", context)
+
+
+def _focus_first_error(form: OrderForm) -> None:
+    """Let the browser begin where the first mistake is, in the order of the page."""
+    names = ("link", *(param.name for param in form.params), "quantity", "runs", "interval")
+    if wrong := next((name for name in names if name in form.errors and name in form.fields), None):
+        form.fields[wrong].widget.attrs["autofocus"] = True
 
 
 def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:

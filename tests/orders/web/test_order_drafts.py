@@ -168,11 +168,11 @@ def test_order_when_money_is_missing_then_kept_and_led_to_add_funds(signed_in, c
     make.payment_method(minimum=make.micros("5"))
     with nothing_changes():
         response = send(signed_in, typed, quantity="7000", seen_missing="1")
-    assert response.url == f"{reverse('add_funds')}?amount=7.5"
+    assert response.url == f"{reverse('add_funds')}?amount=7.50"
     draft = draft_of(customer=customer)
     assert (draft.is_short, draft.charge, draft.quantity) == (True, 17_500_000, 7_000)
     page = signed_in.get(response.url)
-    assert page.context["form"]["amount"].value() == "7.5"
+    assert page.context["form"]["amount"].value() == "7.50"
     assert "Your order is kept: 7,000 of Followers, $17.50. You need $7.50 more." in strip_tags(page.content.decode())
     assert signed_in.get(f"{reverse('add_funds')}?amount=0.3").context["form"]["amount"].value() == "5"
 

@@ -54,6 +54,12 @@ def test_button_when_the_service_takes_a_name_then_asks_for_it(signed_in, servic
     assert step_of(signed_in, service=service.pk) == ("Type the username", "id_link")
 
 
+def test_form_when_refused_then_the_browser_begins_at_the_first_mistake(signed_in, service):
+    typed = {"service": service.pk, "link": "nonsense here", "quantity": "x", "request_key": "a" * 32}
+    form = signed_in.post(reverse("order_new"), typed).context["form"]
+    assert "autofocus" in str(form["link"]) and "autofocus" not in str(form["quantity"])
+
+
 def test_summary_when_empty_then_no_dash_and_no_hint_of_a_charge(signed_in, service):
     text = signed_in.get(reverse("order_new")).content.decode()
     summary = text[text.index('id="summary"') : text.index('id="last-orders"')]
