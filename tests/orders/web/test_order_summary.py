@@ -79,13 +79,13 @@ def test_summary_when_complete_then_each_fact_once(signed_in, service):
 
 
 def test_charge_when_not_of_whole_cents_then_never_shown_below_it(signed_in, service):
-    Service.objects.filter(pk=service.pk).update(price=1_234_567)
+    Service.objects.filter(pk=service.pk).update(price=1_231_000)
     text = signed_in.post(
-        reverse("order_quote"), {"service": service.pk, "link": LINK, "quantity": "1001"}, HTTP_HX_REQUEST="true"
+        reverse("order_quote"), {"service": service.pk, "link": LINK, "quantity": "1000"}, HTTP_HX_REQUEST="true"
     ).content.decode()
-    assert 'value="1235802"' in text
-    assert "$1.24" in text[text.index("order-button") :]
-    assert "$1.235802" in text
+    assert 'value="1231000"' in text
+    assert "Order for $1.24" in text
+    assert '<dd><bdi class="money" title="$1.231">$1.24</bdi></dd>' in text
 
 
 # -- the last orders -------------------------------------------------------------------------------------
