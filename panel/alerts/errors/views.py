@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from panel.alerts.errors.reports import number_of, number_of_request
 from panel.site import registry
 
-# Seconds after which a browser and a search engine may ask again.
+# Seconds after which programs and search engines may ask again.
 RETRY_AFTER = 30
 
 
@@ -24,8 +24,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if not isinstance(error, (OperationalError, InterfaceError)):
         return HttpResponse(render_to_string("500.html", facts), status=500)
     # Only what was read can be asked again: a form would be sent twice, or lost.
-    again = {"path": request.get_full_path(), "refresh": RETRY_AFTER} if request.method in ("GET", "HEAD") else {}
-    page = HttpResponse(render_to_string("503.html", {"path": "/", **facts, **again}), status=503)
+    path = request.get_full_path() if request.method in ("GET", "HEAD") else "/"
+    page = HttpResponse(render_to_string("503.html", {**facts, "path": path}), status=503)
     page["Retry-After"] = str(RETRY_AFTER)
     page["Cache-Control"] = "no-store"
     return page

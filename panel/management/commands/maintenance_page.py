@@ -14,9 +14,6 @@ from panel.alerts.errors.views import owner_facts
 from panel.site import registry
 from panel.site.accent import look_of
 
-# Seconds after which the page asks again.
-REFRESH = 30
-
 
 def page() -> str:
     """Return the page with everything that it needs in it: nothing else is served meanwhile."""
@@ -27,7 +24,7 @@ def page() -> str:
         f"<style>\n:root {{ --accent: {look.accent}; --on-accent: {look.on_accent}; --accent-text: {look.light}; }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ --accent-text: {look.dark}; }} }}\n{alone}</style>"
     )
-    return render_to_string("maintenance.html", {**owner_facts(), "styles": styles, "refresh": REFRESH})
+    return render_to_string("maintenance.html", {**owner_facts(), "styles": styles})
 
 
 class Command(BaseCommand):
