@@ -41,18 +41,18 @@ class LineRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cells of one line as they were written; `mark` stands between them.
+    """The cells of one line as they were written; `separator` stands between them.
 
-    `is_sure` is False if a mark without spaces around it may belong to a cell: a link may contain it.
+    `is_sure` is False if a separator without spaces around it may belong to a cell: a link may contain it.
     """
 
     parts: tuple[str, ...]
-    mark: str
+    separator: str
     is_sure: bool
 
     def joined(self, first: int, end: int) -> str:
         """Return the text from one cell to before another."""
-        return self.mark.join(self.parts[first:end]).strip()
+        return self.separator.join(self.parts[first:end]).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def by_column(*, cells: Cells, columns: Sequence[str]) -> dict[str, str]:
 
 
 def _taker(cells: Cells, columns: Sequence[str]) -> int | None:
-    """Return the index of the column that holds marks, if there are more cells than columns; None if any could."""
+    """Return the index of the column that holds separators, if there are more cells than columns; None if any could."""
     if cells.is_sure:
         return len(columns) - 1 if _is_free(columns[-1]) else None
     free = [index for index, name in enumerate(columns) if name == LINK or not name or _is_free(name)]
@@ -131,8 +131,8 @@ def _too_many(cells: Cells, columns: Sequence[str]) -> str:
     names = " | ".join(name or "…" for name in columns)
     if cells.is_sure:
         return _("This line has more columns than these: %(names)s.") % {"names": names}
-    text = _("Which “%(mark)s” ends a column? Write the line with spaces around the bars between them: %(names)s.")
-    return text % {"mark": cells.mark, "names": names}
+    text = _("Which “%(separator)s” ends a column? Write the line with spaces around the bars between them: %(names)s.")
+    return text % {"separator": cells.separator, "names": names}
 
 
 def fields_of(*, spec: TypeSpec, cells: Cells, columns: Sequence[str] = ()) -> Fields:

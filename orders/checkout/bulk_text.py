@@ -25,8 +25,8 @@ _LINE_ENDS = re.compile("\r\n|[\r\n]")
 _SERVICE = re.compile(r"#?([0-9]{1,18})")
 # The number of a service and what follows it.
 _BEGIN = re.compile(r'"?#?[0-9]{1,18}"?[ \t]*([|,;\t])')
-_MARKS = "|\t;,"
-# Marks beside which a quote begins a cell that may hold the mark and line ends.
+_SEPARATORS = "|\t;,"
+# Separators beside which a quote begins a cell that may hold the separator and line ends.
 _QUOTING = "\t;,"
 
 
@@ -63,7 +63,7 @@ def read_text(text: str) -> BulkText:
     if len(text) > MAX_TEXT:
         raise LinesRefused(_("This is too long: %(most)s characters at most.") % {"most": f"{MAX_TEXT:,}"})
     written = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
-    mark, columns = _header(written[0][1]) if written else ("", ())
+    separator, columns = _header(written[0][1]) if written else ("", ())
     header = written.pop(0)[1] if columns else ""
     if not written:
         raise LinesRefused(_("Write at least one line: service | link | quantity."))
@@ -74,23 +74,23 @@ def read_text(text: str) -> BulkText:
     if missing:
         text = _("The column “%(name)s” is missing. The first line names the columns.")
         raise LinesRefused(text % {"name": missing[0]})
-    return BulkText(header, [_read(number, line, mark, columns) for number, line in written])
+    return BulkText(header, [_read(number, line, separator, columns) for number, line in written])
 
 
 def _header(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the mark and the columns of a header line; "" and () if it is none."""
+    """Return the separator and the columns of a header line; "" and () if it is none."""
     if _BEGIN.match(text) or len(text) > 1_000:
         return "", ()
-    found = [(header_of(_cut(text, mark).parts), mark) for mark in _MARKS if mark in text]
-    columns, mark = max(found, key=lambda one: sum(map(bool, one[0])), default=((), ""))
-    return (mark, columns) if columns else ("", ())
+    found = [(header_of(_cut(text, separator).parts), separator) for separator in _SEPARATORS if separator in text]
+    columns, separator = max(found, key=lambda one: sum(map(bool, one[0])), default=((), ""))
+    return (separator, columns) if columns else ("", ())
 
 
-def _read(number: int, text: str, mark: str, columns: tuple[str, ...]) -> BulkLine:
-    mark = _mark_of(text, mark, columns)
-    if not mark:
+def _read(number: int, text: str, separator: str, columns: tuple[str, ...]) -> BulkLine:
+    separator = _separator_of(text, separator, columns)
+    if not separator:
         return BulkLine(number, text, error=_("Write the service, the link and the quantity with bars between them."))
-    cells = _cut(text, mark)
+    cells = _cut(text, separator)
     try:
         service = by_column(cells=cells, columns=columns)[SERVICE] if columns else cells.parts[0].strip()
     except LineRefused as refusal:
@@ -102,17 +102,17 @@ def _read(number: int, text: str, mark: str, columns: tuple[str, ...]) -> BulkLi
     return BulkLine(number, text, int(found[1]), cells, columns)
 
 
-def _mark_of(text: str, mark: str, columns: tuple[str, ...]) -> str:
-    """Return what separates the cells of a line, "" if nothing does. `mark` and `columns` are the header's."""
+def _separator_of(text: str, separator: str, columns: tuple[str, ...]) -> str:
+    """Return what separates the cells of a line, "" if nothing does. `separator` and `columns` are the header's."""
     begin = _BEGIN.match(text)
     if begin and (not columns or columns[0] == SERVICE):
         return begin[1]
-    return next((one for one in (mark, *_MARKS) if one and one in text), "")
+    return next((one for one in (separator, *_SEPARATORS) if one and one in text), "")
 
 
 def _is_grouped(cells: Cells) -> bool:
     """Return True if the quantity may be two cells: “7,link,1,000”."""
-    if cells.is_sure or cells.mark != "," or len(cells.parts) < 4:
+    if cells.is_sure or cells.separator != "," or len(cells.parts) < 4:
         return False
     thousands, rest = (part.strip() for part in cells.parts[-2:])
     return thousands.isdigit() and len(thousands) <= 3 and rest.isdigit() and len(rest) == 3
@@ -166,23 +166,23 @@ def with_corrections(text: str, corrections: Mapping[int, tuple[str, str]]) -> s
 # -- cells -------------------------------------------------------------------------------------------
 
 
-def _cut(text: str, mark: str) -> Cells:
-    """Return the cells of a line. A link may hold the mark, but no spaces: marks beside spaces are sure."""
-    if mark in _QUOTING and '"' in text and (row := _quoted(text, mark)):
-        return Cells(tuple(row), mark, True)
-    plain = tuple(text.split(mark))
-    if mark == "\t":
-        return Cells(plain, mark, True)
-    spaced = _cut_beside_spaces(text, mark)
-    # “7, link,100”: the last mark ends the link, though only the first is sure.
+def _cut(text: str, separator: str) -> Cells:
+    """Return the cells of a line. A link may hold the separator, but no spaces: separators beside spaces are sure."""
+    if separator in _QUOTING and '"' in text and (row := _quoted(text, separator)):
+        return Cells(tuple(row), separator, True)
+    plain = tuple(text.split(separator))
+    if separator == "\t":
+        return Cells(plain, separator, True)
+    spaced = _cut_beside_spaces(text, separator)
+    # “7, link,100”: the last separator ends the link, though only the first is sure.
     is_sure = spaced[0] == plain[0] and (len(spaced) > 2 or typed_count(plain[-1]) is None)
-    return Cells(spaced, mark, True) if is_sure or len(spaced) == len(plain) else Cells(plain, mark, False)
+    return Cells(spaced, separator, True) if is_sure or len(spaced) == len(plain) else Cells(plain, separator, False)
 
 
-def _cut_beside_spaces(text: str, mark: str) -> tuple[str, ...]:
+def _cut_beside_spaces(text: str, separator: str) -> tuple[str, ...]:
     parts, begin = [], 0
     for place, letter in enumerate(text):
-        if letter == mark and (
+        if letter == separator and (
             place + 1 == len(text) or text[place + 1].isspace() or (place > 0 and text[place - 1].isspace())
         ):
             parts.append(text[begin:place])
@@ -190,14 +190,14 @@ def _cut_beside_spaces(text: str, mark: str) -> tuple[str, ...]:
     return (*parts, text[begin:])
 
 
-def _quoted(text: str, mark: str) -> list[str] | None:
+def _quoted(text: str, separator: str) -> list[str] | None:
     """Return the cells of a line with quotes around some; None if it has none, or is not CSV."""
     try:
-        [row] = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, skipinitialspace=True)
+        [row] = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     except (csv.Error, ValueError):
         return None
     # A quote within a cell is a part of it: such a line is cut as without quotes.
-    return row if any(part.lstrip().startswith('"') for part in text.split(mark)) else None
+    return row if any(part.lstrip().startswith('"') for part in text.split(separator)) else None
 
 
 # -- cells of several lines ----------------------------------------------------------------------------
@@ -212,12 +212,12 @@ def with_one_line_each(text: str) -> str:
     return "\n".join(_closed(lines, _header(first.strip())[0]))
 
 
-def _closed(lines: list[str], mark: str) -> Iterator[str]:
-    """Yield the lines, those of one order as one. `mark` is the header's, "" without one."""
+def _closed(lines: list[str], separator: str) -> Iterator[str]:
+    """Yield the lines, those of one order as one. `separator` is the header's, "" without one."""
     place, may_close = 0, True
     while place < len(lines):
         line, end = lines[place], place + 1
-        own = _mark_of(line.strip(), mark, ())
+        own = _separator_of(line.strip(), separator, ())
         if may_close and own and own in _QUOTING and _is_open(line, own):
             parts = [line]
             while end < len(lines) and lines[end].count('"') % 2 == 0:
@@ -234,9 +234,9 @@ def _closed(lines: list[str], mark: str) -> Iterator[str]:
         place = end
 
 
-def _is_open(line: str, mark: str) -> bool:
+def _is_open(line: str, separator: str) -> bool:
     """Return True if a cell of the line begins with a quote that the line does not close."""
-    return line.count('"') % 2 == 1 and any(part.lstrip().startswith('"') for part in line.split(mark))
+    return line.count('"') % 2 == 1 and any(part.lstrip().startswith('"') for part in line.split(separator))
 
 
 def one_line(cells: list[str]) -> str:
