@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from django.utils.translation import gettext as _
 
 # Bytes, unpacked: of the sheets and their words, and of all else. A byte of styles takes ten times as long to read.
-MAX_UNPACKED, MAX_AROUND = 1_500_000, 250_000
+MAX_UNPACKED, MAX_AROUND = 1_000_000, 150_000
 _SHEETS = ("xl/worksheets/", "xl/sharedStrings.xml", "xl/media/")
 MAX_PARTS = 500
 MAX_ROWS, MAX_COLUMNS = 10_000, 50

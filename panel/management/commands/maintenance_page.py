@@ -19,7 +19,7 @@ def page() -> str:
     """Return the page with everything that it needs in it: nothing else is served meanwhile."""
     alone = Path(settings.BASE_DIR, "panel", "static", "css", "alone.css").read_text()
     look = look_of(registry.PANEL_ACCENT.value)
-    # Safe: the shades are computed from a colour that was checked.
+    # Safe: the shades are computed from a color that was checked.
     styles = mark_safe(
         f"<style>\n:root {{ --accent: {look.accent}; --on-accent: {look.on_accent}; --accent-text: {look.light}; }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ --accent-text: {look.dark}; }} }}\n{alone}</style>"
