@@ -53,7 +53,7 @@ def customer_addresses(customer: User) -> dict[str, str]:
     statuses = {f"orders: {status}": f"{listed}?status={status}" for status in ("pending", "in_progress", "completed")}
     return {
         "baseline: an empty view": EMPTY,
-        "account: the frame alone": reverse("account_change_password"),
+        "account: the frame alone": reverse("news_choices"),
         "account": reverse("account"),
         "order form": reverse("order_new"),
         "order form: find a service": f"{reverse('order_find')}?q=instagram",

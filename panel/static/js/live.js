@@ -87,6 +87,7 @@
     if (!amount || amount.closest("a, button, label, summary, [role=option]")) return;
     [amount.textContent, amount.title] = [amount.title, amount.textContent];
   });
+
   // The page of an order: the tab's icon shows how it stands, and messages leave that were true only until its end.
   const showState = () => {
     const { icon, over } = document.querySelector("[data-icon], [data-over]")?.dataset || {};
