@@ -128,6 +128,7 @@ def _forget(customer: User) -> None:
         is_active=False,
         invited_at=None,
         last_login=None,
+        time_zone="",
         session_generation=F("session_generation") + 1,
         closed_at=now,
     )

@@ -75,6 +75,7 @@ def _profile(customer: User) -> dict[str, Any]:
         "email": customer.email,
         "first_name": customer.first_name,
         "last_name": customer.last_name,
+        "time_zone": customer.time_zone,
         "joined": customer.date_joined,
         "last_sign_in": customer.last_login,
         "balance": format_plain(wallet_of(customer=customer).balance),

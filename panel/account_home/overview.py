@@ -35,6 +35,6 @@ def overview_of(*, customer: User) -> Overview:
         spent=spent_of(wallet=wallet_of(customer=customer)),
         open_orders=sum(min(count, COUNTED) for count in counts.values()),
         are_more_open=any(count > COUNTED for count in counts.values()),
-        latest=list(orders_of(customer=customer).select_related("service__category")[:MAX_LATEST]),
+        latest=list(orders_of(customer=customer)[:MAX_LATEST]),
         discount_bp=member or 0,
     )

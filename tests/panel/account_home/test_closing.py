@@ -44,7 +44,7 @@ def rows_of(user):
 @pytest.fixture
 def full(customer, service):
     """Give the customer one of everything that says who they are."""
-    User.objects.filter(pk=customer.pk).update(first_name="Alice", last_name="Liddell")
+    User.objects.filter(pk=customer.pk).update(first_name="Alice", last_name="Liddell", time_zone="Asia/Tokyo")
     customer.refresh_from_db()
     EmailAddress.objects.get_or_create(user=customer, email=customer.email, defaults={"verified": True})
     Authenticator.objects.create(user=customer, type="totp", data={})
@@ -67,6 +67,7 @@ def test_closing_when_confirmed_then_nothing_says_who_it_was(signed_in, full, in
     assert closed.email == f"closed-{full.pk}@closed.invalid" and closed.closed_at and not closed.is_active
     assert (closed.first_name, closed.last_name, closed.last_login) == ("", "", None)
     assert not closed.has_usable_password()
+    assert closed.time_zone == ""
     for model in (EmailAddress, Authenticator, SignIn, UserSession):
         assert not model.objects.filter(user=full).exists(), model
     assert not Favourite.objects.exists() and not SavedView.objects.exists() and not NewsChoice.objects.exists()
@@ -125,6 +126,50 @@ def test_closed_account_when_invited_or_moved_then_stays_closed(signed_in, custo
     url = reverse("admin:accounts_user_change_address", args=[closed.pk])
     staff_client.post(url, {"address": "thief@example.org", "post": "yes"})
     assert User.objects.get(pk=customer.pk).email == closed.email
+
+
+GONE = {
+    "account.EmailAddress.user",
+    "mfa.Authenticator.user",
+    "usersessions.UserSession.user",
+    "accounts.AccountMail.user",
+    "accounts.SignIn.user",
+    "catalog.Favourite.customer",
+    "news.NewsItem.customer",
+    "news.NewsMail.customer",
+    "news.NewsChoice.customer",
+    "orders.OrderDraft.customer",
+    "orders.SavedView.customer",
+}
+KEPT = {
+    # Revoked and emptied.
+    "accounts.ApiKey.customer",
+    # What was sold and paid, and the terms of it.
+    "billing.Deposit.customer",
+    "billing.Redemption.customer",
+    "billing.Wallet.customer",
+    "catalog.CustomerPrice.customer",
+    "catalog.GroupMember.customer",
+    "orders.DripFeed.customer",
+    "orders.Order.customer",
+    # What people of the staff did. Customers have no roles.
+    "admin.LogEntry.user",
+    "staff.SecondLook.customer",
+    "staff.StaffDeed.customer",
+    "accounts.User_groups.user",
+    "accounts.User_user_permissions.user",
+}
+
+
+def test_tables_when_they_refer_to_a_customer_then_it_is_decided_what_closing_does():
+    """A new table is added to GONE and to `_forget`, or to KEPT."""
+    found = {
+        f"{one.related_model._meta.app_label}.{one.related_model.__name__}.{one.field.name}"
+        for one in User._meta.get_fields(include_hidden=True)
+        # Other columns name the person who acted, mostly of the staff.
+        if one.auto_created and not one.concrete and one.field.name in ("user", "customer")
+    }
+    assert found - GONE - KEPT == set() == (GONE | KEPT) - found
 
 
 # -- when it is refused ----------------------------------------------------------------------------------
