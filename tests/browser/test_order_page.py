@@ -77,6 +77,7 @@ def test_tab_when_the_order_moves_and_ends_then_title_and_icon_say_so(open_as_al
 def test_message_when_the_order_ends_then_it_leaves_and_others_stay(open_as_alice, order):
     page = open_as_alice(address_of(order))
     page.locator("#cancel-button").click()
+    page.get_by_role("button", name="Yes, cancel").click()
     messages = page.locator(".messages .notice")
     expect(messages).to_contain_text("You asked to cancel")
     update(order, remains=100)
@@ -90,6 +91,7 @@ def test_message_when_the_order_ends_then_it_leaves_and_others_stay(open_as_alic
 def test_message_when_closed_then_the_focus_goes_to_the_page(open_as_alice, order):
     page = open_as_alice(address_of(order))
     page.locator("#cancel-button").click()
+    page.get_by_role("button", name="Yes, cancel").click()
     page.get_by_role("button", name="Close this message").press("Enter")
     expect(page.locator(".messages .notice")).to_have_count(0)
     assert page.evaluate("document.activeElement.id") == "main"
