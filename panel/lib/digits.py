@@ -70,7 +70,7 @@ def read_count(text: str) -> int:
     """
     plain = ascii_digits(text)
     if len(plain) > _MAX_COUNT_TEXT:
-        raise CountError(_("Write the number alone, such as 1,000."))
+        raise CountError(_("Write a whole number alone, such as 1,000."))
     sign, digits = (-1, plain[1:].strip()) if plain.startswith("-") else (1, plain)
     found = _grouped(digits)
     if found is None:

@@ -52,7 +52,7 @@ def test_count_when_long_negative_or_with_a_unit_then_read(text, count):
     [
         *("", "-", "1.5", "1,5", "1.00", "1,00", "1.0000", "1000.000", "0.500", "1.000,00", "1,000.00", "1,000.000"),
         *("1..000", ".000", ",000", "1.000.00", "1e3", "10^3", "+5", "1_000", "1" * 16, "1.00.000", "--5", "½", "²"),
-        *("10 20", "1 00", "1.000k", "1.2345k", "1kk", "1x", "999999999m", "1 000 00", "100-200", "1,000.5k"),
+        *("10 20", "1 00", "1.000k", "1.2345k", "1kk", "1x", "1 000 00", "100-200", "1,000.5k"),
     ],
 )
 def test_count_when_unclear_then_none(text):
@@ -72,7 +72,7 @@ def test_count_when_unclear_then_none(text):
         ("5k+", "Write the number alone: 5,000."),
         ("a thousand", "Write a whole number in digits, such as 1,000."),
         ("9" * 16, "This number is too large."),
-        ("1" * 10**6, "Write the number alone, such as 1,000."),
+        ("1" * 10**6, "Write a whole number alone, such as 1,000."),
         ("100-200", "This is no whole number. Write it as 1000 or 1,000."),
         ("1e99", "This is no whole number. Write it as 1000 or 1,000."),
     ],
