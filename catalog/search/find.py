@@ -79,16 +79,18 @@ class _Search:
 
     def suggestion(self, words: Sequence[str]) -> str:
         """Return `words` with the unknown ones put right, or without the one that nothing else has; "" for none."""
-        mended = [
-            word if self.matching([word], with_mistakes=True) else nearest(word, self.index.vocabulary)
-            for word in words
-        ]
+        mended = [self._mended(word) for word in words]
         kept = [word for word in mended if word]
         shorter = (kept[:place] + kept[place + 1 :] for place in reversed(range(len(kept))))
         for one in (kept, *shorter):
             if one and one != list(words) and self.matching(one, with_mistakes=True):
                 return " ".join(one)
         return ""
+
+    def _mended(self, word: str) -> str:
+        if self.matching([word], with_mistakes=False):
+            return word
+        return nearest(word, self.index.vocabulary) or nearest(word, self.same.vocabulary)
 
     def _tiers_of(self, term: Phrase, with_mistakes: bool) -> Tiers:
         # Shorter words, and phrases, have no mistakes to allow for.

@@ -12,6 +12,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from catalog.models import Service, ShelfNews
+from catalog.selectors import times_of
 from catalog.shop.changelog import NEWS_BADGES
 from panel.lib.templatetags.display import badge
 from panel.site import registry as site
@@ -58,3 +59,19 @@ def in_line(description: str) -> str:
 def is_cut(description: str) -> bool:
     """Return True if `in_line` shows less than there is."""
     return in_line(description) != " ".join(description.split())
+
+
+@register.simple_tag
+def usual_time(service: Service) -> int | None:
+    """Return the seconds that an order of the service usually takes; None if there is too little data."""
+    figures = times_of(service)
+    return figures.typical_seconds if figures else None
+
+
+@register.filter
+def short_count(value: int) -> str:
+    """Return a limit of quantities: "50,000", and from a million on "10M" or "2.5M"; "2,147,483,647" is "2,147M"."""
+    if value < 1_000_000:
+        return f"{value:,}"
+    tenths = value // 100_000
+    return f"{tenths // 10:,}.{tenths % 10}M" if tenths % 10 and tenths < 100 else f"{tenths // 10:,}M"

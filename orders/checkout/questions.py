@@ -25,11 +25,15 @@ _WRITTEN_LINE_END = "\\n"
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A remark on what is typed. A question needs a yes; `split` names the parameter that may mean more lines."""
+    """A remark on what is typed. A question needs a yes; `split` names the parameter that may mean more lines.
+
+    One that `is_about_link` is asked at the link.
+    """
 
     text: str
     is_question: bool = False
     split: str = ""
+    is_about_link: bool = False
 
 
 def link_question(*, service: Service, link: str) -> str:
@@ -53,7 +57,7 @@ def remarks_about(*, service: Service, link: str, params: Mapping[str, str]) -> 
     """Return the remarks about an order as it is typed, questions first. `params` are those of the service's type."""
     found = []
     if text := link_question(service=service, link=link):
-        found.append(Remark(text, is_question=True))
+        found.append(Remark(text, is_question=True, is_about_link=True))
     for param in SPECS[service.type].params:
         found.extend(_about_lines(param.name, params.get(param.name, "")))
     return sorted(found, key=lambda remark: not remark.is_question)

@@ -12,90 +12,37 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
 from catalog.link_kinds import LinkKind
 from catalog.models import Service
+from catalog.platform_marks import OTHER, platform_label
 from catalog.selectors import services_on_sale
-from catalog.service_types import SPECS, Kind, Param, TypeSpec
+from catalog.service_types import SPECS, Param, TypeSpec
 from orders.checkout.links import LINK_TOO_LONG, MAX_LINK, missing_link
 from orders.checkout.questions import Remark, key_of_questions, remarks_about
 from orders.checkout.validation import (
     GONE,
     MAX_INTERVAL,
-    MAX_LINE,
     MAX_RUNS,
     OrderInput,
     OrderRefused,
     check_order,
     check_plan,
-    missing_param,
     text_lines,
 )
 from orders.models import Order
+from orders.web.form_fields import LINK_LOOKS, param_field
+from orders.web.link_notes import reading_of
 from orders.web.quantities import COUNTED, Chip, CountNote, QuantityField, chips_of, note_of, outside_limits
 from panel.lib.digits import typed_count
+from panel.lib.links.places import read_place
 
 CHANGED = gettext_lazy("This service has changed meanwhile. Nothing was charged. Check its fields and order again.")
 # Hidden fields.
 OWN_FIELDS = ("service", "request_key")
 # Fields that only some types have.
 TYPE_FIELDS = ("quantity", "runs", "interval", *{param.name: None for spec in SPECS.values() for param in spec.params})
-
-
-@dataclass(frozen=True, slots=True)
-class LinkLook:
-    """How the form shows a link that is no address."""
-
-    label: str
-    help: str
-    inputmode: str
-    example: str
-
-
-# Marked here, and translated where they are shown.
-LINK_LOOKS: Mapping[LinkKind, LinkLook] = {
-    LinkKind.USERNAME: LinkLook(
-        gettext_noop("Username"), gettext_noop("The name alone, as the platform shows it."), "text", "natgeo"
-    ),
-    LinkKind.NUMBER: LinkLook(gettext_noop("ID"), gettext_noop("The number alone, no address."), "text", "123456789"),
-    LinkKind.PHONE: LinkLook(
-        gettext_noop("Phone number"), gettext_noop("With the code of its country."), "tel", "+1 212 555 0100"
-    ),
-    LinkKind.APP: LinkLook(
-        gettext_noop("App link"), gettext_noop("Copied from the app."), "text", "tg://resolve?domain=natgeo"
-    ),
-    LinkKind.KEYWORD: LinkLook(gettext_noop("Keyword"), gettext_noop("The words to search for."), "text", ""),
-    LinkKind.TEXT: LinkLook(gettext_noop("Text"), gettext_noop("What the service asks for."), "text", ""),
-}
-
-
-def param_field(param: Param) -> forms.Field:
-    """Return the form field of a parameter. `check_order` validates its value."""
-    plain = {"autocomplete": "off"}
-    widget: forms.Widget
-    if param.kind is Kind.CHOICE:
-        widget = forms.Select(choices=[("", _("Choose")), *((value, _(words)) for value, words in param.choices)])
-    elif param.kind is Kind.LINES:
-        widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false", **plain})
-    elif param.kind is Kind.NUMBER:
-        widget = forms.TextInput(attrs={"inputmode": "numeric", **plain})
-    elif param.kind is Kind.LINK:
-        widget = forms.TextInput(attrs={"inputmode": "url", "placeholder": "https://", **plain})
-    else:
-        widget = forms.TextInput(attrs={"maxlength": MAX_LINE, **plain})
-    help_text = _(param.help) if param.help else _("One on each line.") if param.kind is Kind.LINES else ""
-    return forms.CharField(
-        label=_(param.label),
-        required=param.only_if is None,
-        strip=False,
-        widget=widget,
-        help_text=help_text,
-        error_messages={
-            "required": missing_param(param),
-            "null_characters_not_allowed": _("This holds an invisible character. Type it again."),
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +215,48 @@ class OrderForm(forms.Form):
         if self.chosen is None or self.spec is None:
             return []
         typed = {param.name: self[param.name].value() or "" for param in self.params}
-        return remarks_about(service=self.chosen, link=self["link"].value() or "", params=typed)
+        link = "" if self.link_is_right else self.typed_link
+        return remarks_about(service=self.chosen, link=link, params=typed)
+
+    @property
+    def has_other_remarks(self) -> bool:
+        """Return True if something is said that is not about the link."""
+        return any(not remark.is_about_link for remark in self.remarks)
+
+    @property
+    def typed_link(self) -> str:
+        return str(self["link"].value() or "")
+
+    @property
+    def right_link(self) -> str:
+        """Return the link of which the customer said that it is right for any service; "" if of none."""
+        return str((self.data if self.is_bound else self.initial).get("link_is_right") or "")
+
+    @property
+    def link_is_right(self) -> bool:
+        return bool(self.typed_link) and self.typed_link == self.right_link
+
+    @property
+    def link_question(self) -> str:
+        """Return what is asked about the link; "" for nothing."""
+        return next((remark.text for remark in self.remarks if remark.is_about_link), "")
+
+    @property
+    def link_platform(self) -> str:
+        """Return the name of the platform that the link leads to; OTHER if it is not known."""
+        return read_place(self.typed_link).platform or OTHER
+
+    @property
+    def other_platform(self) -> str:
+        """Return the label of the link's platform if the service is for another; else ""."""
+        is_other = self.chosen is not None and self.link_platform not in self.chosen.target.platforms
+        return platform_label(self.link_platform) if is_other else ""
+
+    @property
+    def link_reading(self) -> str:
+        """Return what the link was read as; "" for what is not known, or asked about."""
+        is_address = self.chosen is None or self.chosen.expected_link.kind in (LinkKind.ADDRESS, LinkKind.APP)
+        return "" if self.link_question or not is_address else reading_of(self.typed_link)
 
     @property
     def count_notes(self) -> list[CountNote]:

@@ -1,67 +1,231 @@
-"""Search for a service to order: the customer's own first, then the others in the catalog's order."""
+"""Search for a service to order: what the box of the order form shows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
-from catalog.models import Favourite, Service
+from catalog.models import Favourite, ServiceFigures
+from catalog.platform_marks import platform_label
 from catalog.prices.customer_prices import Offer, offers_for
-from catalog.selectors import SHELF_ORDER, matching, services_on_sale
+from catalog.search import find_service_ids
+from catalog.search.index import SearchIndex, current_index
+from catalog.search.links import LinkResult, find_for_link
+from catalog.selectors import services_on_sale
 from orders.selectors import orders_of
 from panel.accounts.models import User
 from panel.lib.digits import whole_number
+from panel.lib.links.places import What
 
 MAX_QUERY = 100
 MAX_FOUND = 40
+# Of the list that opens before anything is typed.
+OPENING_RECENT, OPENING_FAVORITES, OPENING_ORDERED = 2, 3, 5
+# Services that come first among those found, if the customer ordered them last.
 MAX_RECENT = 5
 # Orders that are scanned for the latest services.
 MAX_LATEST_ORDERS = 200
 
-_EXACT, _FAVOURITE, _RECENT, _OTHER = 0, 1, 2, 2 + MAX_RECENT
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Offers under one heading: "Favorites", "Recently ordered", or a category."""
+    """Offers under one heading: "Favorites", "Recent", or a category. `icon` is its picture, or ""."""
 
     name: str
-    offers: list[Offer]
+    icon: str = ""
+    offers: list[Offer] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryChoice:
+    """A category with services of the chosen platform."""
+
+    pk: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the box asks for: words or a link, in a platform and a category if these were chosen ("" and 0: all)."""
+
+    query: str = ""
+    platform: str = ""
+    category: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """At most `MAX_FOUND` offers by heading. `more`: others match as well."""
+    """At most `MAX_FOUND` offers by heading, or categories to choose from. `more`: others match as well.
 
-    query: str
-    groups: list[Group]
-    more: bool
+    `link` is the query if it is a link; `elsewhere` counts what matches in other platforms if nothing does in this one.
+    `category` is the one whose services these are, if it was chosen. `total` counts all services on sale.
+    """
+
+    query: str = ""
+    groups: Sequence[Group] = ()
+    categories: Sequence[CategoryChoice] = ()
+    more: bool = False
+    did_you_mean: str = ""
+    elsewhere: int = 0
+    link: str = ""
+    category: str = ""
+    is_opening: bool = False
+    total: int = 0
 
     @property
     def count(self) -> int:
         return sum(len(group.offers) for group in self.groups)
 
 
-def find_services(*, customer: User, query: str) -> Found:
-    """Return the services on sale with every word of `query` in name, category or number; all of them for "".
+def find_services(*, customer: User, asked: Asked, is_opening: bool = False) -> Found:
+    """Return the services on sale that fit; without a query all of them, or, `is_opening`, those ordered most likely.
 
-    Four queries, however many services there are.
+    At most seven queries, however many services there are.
     """
-    query = clean_query(query)
-    services = list(_ranked(customer, query)[: MAX_FOUND + 1])
+    index = current_index()
+    query = asked.query.replace("\x00", "")[:MAX_QUERY].strip()
+    if (found := find_for_link(asked.query)) is not None:
+        return _for_link(customer, index, asked, found)
+    if query:
+        return _by_words(customer, index, asked, query)
+    if asked.platform or asked.category:
+        return _by_category(customer, index, asked)
+    if is_opening:
+        return _opening(customer, index)
+    return _shown(customer, index, "", _narrowed(index, asked, (row.pk for row in index.rows)))
+
+
+def _by_words(customer: User, index: SearchIndex, asked: Asked, query: str) -> Found:
+    result = find_service_ids(query, index=index)
+    ids = _narrowed(index, asked, result.ids)
+    if ids:
+        return _shown(customer, index, query, ids)
+    return Found(query, did_you_mean=result.did_you_mean, elsewhere=len(result.ids), total=len(index.rows))
+
+
+def _shown(customer: User, index: SearchIndex, query: str, ids: list[int]) -> Found:
+    """Return the first of `ids`: the service whose number was typed, the customer's own, then the others."""
+    own = {pk: _heading_favorites() for pk in _favorites(customer)}
+    own |= {pk: own.get(pk, _heading_recent()) for pk in recent_services(customer=customer)}
+    typed = whole_number(query.lstrip("#"))
+    first = [pk for pk in ids[:1] if pk == typed]
+    matching = set(ids)
+    ranked = list(dict.fromkeys([*first, *(pk for pk in own if pk in matching), *ids]))
+    groups = _grouped(_offers(customer, ranked[:MAX_FOUND]), own)
+    return Found(query, groups, more=len(ranked) > MAX_FOUND, total=len(index.rows))
+
+
+def _by_category(customer: User, index: SearchIndex, asked: Asked) -> Found:
+    """Return the categories of a platform, or, where there is one, or one was chosen, its services."""
+    ids = _narrowed(index, Asked(platform=asked.platform), (row.pk for row in index.rows))
+    choices: dict[int, CategoryChoice] = {}
+    for pk in ids:
+        row = index.rows[index.place_of[pk]]
+        count = choices[row.category_id].count if row.category_id in choices else 0
+        choices[row.category_id] = CategoryChoice(row.category_id, row.category, count + 1)
+    if asked.category not in choices and len(choices) > 1:
+        return Found(categories=list(choices.values()), total=len(index.rows))
+    ids = _narrowed(index, asked, ids) if asked.category in choices else ids
+    name = choices[asked.category].name if asked.category in choices and len(choices) > 1 else ""
+    offers = _offers(customer, ids[:MAX_FOUND])
+    groups = [Group(offers[0].service.category.name, offers=offers)] if offers else []
+    return Found(groups=groups, more=len(ids) > MAX_FOUND, category=name, total=len(index.rows))
+
+
+def _opening(customer: User, index: SearchIndex) -> Found:
+    """Return what the customer ordered last, favorites, and what all order most; in a small shop, the others too."""
+    taken: dict[int, Group] = {}
+    for group, ids, most in (
+        (_heading_recent(), recent_services(customer=customer), OPENING_RECENT),
+        (_heading_favorites(), _favorites(customer), OPENING_FAVORITES),
+        (Group(_("Most ordered this month"), "graph-up"), _most_ordered(), OPENING_ORDERED),
+    ):
+        fresh = [pk for pk in ids if pk in index.place_of and pk not in taken]
+        taken |= dict.fromkeys(fresh[:most], group)
+    full = OPENING_RECENT + OPENING_FAVORITES + OPENING_ORDERED
+    others = [row.pk for row in index.rows[: 2 * full] if row.pk not in taken]
+    ids = [*taken, *others[: full - len(taken)]]
+    groups = _grouped(_offers(customer, ids), taken)
+    return Found(groups=groups, more=len(index.rows) > len(ids), is_opening=True, total=len(index.rows))
+
+
+def _for_link(customer: User, index: SearchIndex, asked: Asked, found: LinkResult) -> Found:
+    ids = _narrowed(index, asked, found.ids)
+    offers = _offers(customer, ids[:MAX_FOUND])
+    groups = [Group(_heading_of_link(found), "link-45deg", offers)] if offers else []
+    link = asked.query.strip()
+    return Found(link, groups, more=len(ids) > MAX_FOUND, link=link, total=len(index.rows))
+
+
+def _heading_of_link(found: LinkResult) -> str:
+    platform = platform_label(found.place.platform)
+    if not platform:
+        return _("For this profile") if found.place.what is What.PROFILE else _("For this link")
+    words = {
+        What.POST: _("For this %(platform)s post"),
+        What.PROFILE: _("For this %(platform)s profile"),
+        What.OTHER: _("For this %(platform)s link"),
+    }
+    return words[found.place.what] % {"platform": platform}
+
+
+def _narrowed(index: SearchIndex, asked: Asked, ids: Iterable[int]) -> list[int]:
+    """Return those of `ids` that are of the chosen platform and category, and still in the index."""
+    in_platform = None
+    if asked.platform:
+        in_platform = {index.rows[place].pk for place in index.by_platform.get(asked.platform, ())}
+    return [
+        pk
+        for pk in ids
+        if pk in index.place_of
+        and (in_platform is None or pk in in_platform)
+        and (not asked.category or index.rows[index.place_of[pk]].category_id == asked.category)
+    ]
+
+
+def _heading_favorites() -> Group:
+    return Group(_("Favorites"), "star")
+
+
+def _heading_recent() -> Group:
+    return Group(_("Recent"), "clock-history")
+
+
+def _grouped(offers: list[Offer], own: dict[int, Group]) -> list[Group]:
+    """Return the offers under the headings of `own`, the others under their categories; each where it comes first."""
     groups: dict[str, Group] = {}
-    for offer in offers_for(customer=customer, services=services[:MAX_FOUND]):
-        name = _heading(offer.service)
-        groups.setdefault(name, Group(name, [])).offers.append(offer)
-    return Found(query, list(groups.values()), more=len(services) > MAX_FOUND)
+    for offer in offers:
+        heading = own.get(offer.service.pk) or Group(offer.service.category.name)
+        groups.setdefault(heading.name, Group(heading.name, heading.icon)).offers.append(offer)
+    return list(groups.values())
 
 
-def clean_query(text: str) -> str:
-    """Return the words to search for; accepts a chosen service's own text, "12 · Followers"."""
-    return " ".join(word for word in text.replace("\x00", "")[:MAX_QUERY].split() if word != "·")
+def _offers(customer: User, ids: Sequence[int]) -> list[Offer]:
+    """Return the services in this order, those still on sale, at the customer's prices."""
+    rows = (
+        services_on_sale()
+        .select_related(None)
+        .select_related("category", "upstream", "figures")
+        .defer("description", "upstream__description")
+        .in_bulk(ids)
+    )
+    return offers_for(customer=customer, services=[rows[pk] for pk in ids if pk in rows])
+
+
+def _favorites(customer: User) -> list[int]:
+    """Return the services that the customer marked, the latest first."""
+    marked = Favourite.objects.filter(customer=customer).order_by("-pk")
+    return list(marked.values_list("service_id", flat=True)[:MAX_FOUND])
+
+
+def _most_ordered() -> list[int]:
+    """Return the services with the most orders in 30 days; more than are shown, for some went off sale since."""
+    ordered = ServiceFigures.objects.filter(orders__gt=0).order_by("-orders", "service_id")
+    return list(ordered.values_list("service_id", flat=True)[: OPENING_ORDERED * 4])
 
 
 def recent_services(*, customer: User) -> list[int]:
@@ -74,26 +238,21 @@ def is_favourite(*, customer: User, service: Any) -> bool:
     return Favourite.objects.filter(customer=customer, service=service).exists()
 
 
-def _ranked(customer: User, query: str) -> QuerySet[Service]:
-    """Return the matches by `rank`: the exact number, favorites, recently ordered, then the catalog's order."""
-    favourites = Favourite.objects.filter(customer=customer).order_by().values("service")
-    ranks = [When(pk__in=favourites, then=Value(_FAVOURITE))]
-    ranks += [When(pk=pk, then=Value(_RECENT + i)) for i, pk in enumerate(recent_services(customer=customer))]
-    if (number := whole_number(query)) is not None:
-        ranks.insert(0, When(pk=number, then=Value(_EXACT)))
-    return (
-        matching(services_on_sale(), query)
-        .select_related(None)
-        .select_related("category", "upstream")
-        .defer("description", "upstream__description")  # Long, and would be sorted with the rows.
-        .annotate(rank=Case(*ranks, default=Value(_OTHER), output_field=IntegerField()))
-        .order_by("rank", *SHELF_ORDER)
-    )
+# -- the platforms above the box ---------------------------------------------------------------------
 
 
-def _heading(service: Any) -> str:
-    if service.rank == _FAVOURITE:
-        return _("Favorites")
-    if _RECENT <= service.rank < _OTHER:
-        return _("Recently ordered")
-    return str(service.category.name)
+@dataclass(frozen=True, slots=True)
+class PlatformChoice:
+    """A platform with services on sale. `name` is as in PLATFORMS, or "other"."""
+
+    name: str
+    label: str
+    count: int
+
+
+def platforms_on_sale() -> list[PlatformChoice]:
+    """Return the platforms that have services on sale, those with the most first."""
+    return [
+        PlatformChoice(name, platform_label(name) or _("Other"), len(places))
+        for name, places in current_index().by_platform.items()
+    ]

@@ -30,7 +30,7 @@ from orders.selectors import orders_of
 from orders.web.active_link import running_for_link
 from orders.web.order_form import OWN_FIELDS, TYPE_FIELDS, OrderForm, typed_again
 from orders.web.order_summary import cents_text, draft_facts, read_seen_charge, summarize
-from orders.web.service_search import find_services, is_favourite
+from orders.web.service_search import Asked, find_services, is_favourite, platforms_on_sale
 from orders.web.views.drafts import browser_mark_of, drop, is_owner, keep, kept, owner_of
 from orders.web.views.last_orders import last_orders
 from orders.web.views.messages import add_message_once
@@ -194,7 +194,12 @@ def order_after_csrf_failure(request: HttpRequest) -> HttpResponse | None:
 @require_safe
 def order_find(request: HttpRequest) -> HttpResponse:
     """Return the matching services as options of the form's list."""
-    found = find_services(customer=user_of(request), query=request.GET.get("q", ""))
+    asked = Asked(
+        query=request.GET.get("q", ""),
+        platform=request.GET.get("platform", ""),
+        category=whole_number(request.GET.get("category", ""), max_digits=9) or 0,
+    )
+    found = find_services(customer=user_of(request), asked=asked, is_opening=True)
     return render(request, "orders/_options.html", {"found": found})
 
 
@@ -256,7 +261,7 @@ def _order_page(
     # For browsers without scripts; the others call `order_find`.
     found = None
     if is_finding or form.chosen is None:
-        found = find_services(customer=user_of(request), query=typed if is_finding else "")
+        found = find_services(customer=user_of(request), asked=Asked(typed if is_finding else ""))
     context |= {
         "is_asked": is_asked,
         "draft": draft,
@@ -264,6 +269,7 @@ def _order_page(
         **last_orders(customer=user_of(request)),
         "found": found,
         "find_text": typed if is_finding or form.chosen is None else str(form.chosen),
+        "platforms": platforms_on_sale(),
         "has_services": request.method == "POST" or found is None or found.count > 0 or services_on_sale().exists(),
     }
     return render(request, "orders/new.html", context)

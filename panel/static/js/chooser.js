@@ -1,4 +1,5 @@
-// The order form's box to find a service by typing: a combobox (ARIA 1.2) over the options that the server finds.
+// The order form's box to find a service: a combobox (ARIA 1.2) over the options that the server finds, and the row of
+// platforms above it. Nothing typed: the customer's own services, or the categories of the chosen platform.
 (() => {
   "use strict";
 
@@ -9,11 +10,22 @@
   if (!box || !chosen) return;
 
   const WAIT = 120;
+  const WAIT_FOR_SPINNER = 150;
+  const chooser = document.getElementById("chooser");
+  const picture = document.getElementById("box-icon");
+  const magnifier = document.getElementById("search-icon").content;
+  const tabs = [...document.querySelectorAll("#platforms [data-platform]")];
+
   let label = chosen.value ? box.value : "";
+  let mark = chosen.value ? picture.firstElementChild : null; // Of the chosen service's platform.
+  let platform = "";
+  let category = "";
   let active = null;
   let waiting = 0; // The timer of the next search.
   let looking = null; // Aborts the search in progress.
+  let spinning = 0; // The timer of the spinner.
   let picksFirst = false; // Enter was pressed before the options arrived.
+  let staysClosed = false; // The box gets the focus back, and nobody asked for the list.
 
   for (const [name, value] of Object.entries({
     role: "combobox",
@@ -24,6 +36,7 @@
   })) box.setAttribute(name, value);
 
   const options = () => [...popup.querySelectorAll("[role=option]")];
+  const typed = () => (box.value === label ? "" : box.value.trim());
 
   const activate = (option) => {
     active?.setAttribute("aria-selected", "false");
@@ -34,18 +47,29 @@
     active.scrollIntoView({ block: "nearest" });
   };
 
+  // The picture in the box: the chosen platform's mark, or a magnifier while something is looked for.
+  const draw = () => picture.replaceChildren(mark && box.value === label ? mark : magnifier.cloneNode(true));
+
+  const settle = () => {
+    clearTimeout(spinning);
+    looking = null;
+    chooser.classList.remove("is-working");
+  };
+
   const stop = () => {
     clearTimeout(waiting);
     looking?.abort();
     waiting = 0;
-    looking = null;
+    settle();
   };
 
   const close = () => {
     stop();
     picksFirst = false;
+    category = "";
     activate(null);
     popup.hidden = true;
+    document.body.classList.remove("is-open");
     box.setAttribute("aria-expanded", "false");
     count.textContent = "";
   };
@@ -53,24 +77,64 @@
   const restore = () => {
     close();
     if (label) box.value = label;
+    draw();
   };
 
+  const press = () => {
+    for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.platform === platform));
+  };
+
+  // -- choosing --------------------------------------------------------------------------------------
+
   const pick = (option) => {
+    const { service, query } = option.dataset;
+    if (!service) activate(null); // Enter again chooses the first of what comes.
+    if (query !== undefined) {
+      box.value = query;
+      return look(query);
+    }
+    if ("platform" in option.dataset) {
+      platform = "";
+      press();
+      return look(typed());
+    }
+    if ("category" in option.dataset) {
+      category = option.dataset.category;
+      return look("");
+    }
+    const link = popup.querySelector("[role=listbox]").dataset.link;
+    const field = document.getElementById("id_link");
     label = option.dataset.label;
     box.value = label;
-    chosen.value = option.dataset.service;
+    mark = option.querySelector(".pf").cloneNode(true);
+    chosen.value = service;
+    if (link) field.value = link;
     close();
+    draw();
     chosen.dispatchEvent(new Event("change", { bubbles: true }));
-    document.getElementById("id_link").focus();
+    field.focus();
+    if (link) field.select();
   };
+
+  const star = async (option) => {
+    const isOn = option.classList.toggle("is-starred");
+    const token = document.querySelector("#order-form [name=csrfmiddlewaretoken]").value;
+    const body = new URLSearchParams({ on: isOn ? "1" : "0", csrfmiddlewaretoken: token });
+    const answer = await fetch(option.dataset.star, { method: "POST", body, headers: { "HX-Request": "true" } });
+    if (!answer.ok || answer.redirected) option.classList.toggle("is-starred");
+  };
+
+  // -- looking ---------------------------------------------------------------------------------------
 
   const show = (html, query) => {
     popup.innerHTML = html;
     popup.hidden = false;
+    document.body.classList.add("is-open");
     box.setAttribute("aria-expanded", "true");
     const found = Number(popup.querySelector("[data-count]").dataset.count);
-    count.textContent = found === 1 ? "1 service" : `${found} services`;
-    activate(query ? options()[0] : null);
+    const said = found === 1 ? "1 service" : `${found} services`;
+    count.textContent = found ? said : popup.querySelector(".option-note, .option")?.textContent ?? "";
+    activate(query || category ? options().find((one) => one.id !== "option-back") : null);
     if (picksFirst && active) pick(active);
     picksFirst = false;
   };
@@ -79,26 +143,36 @@
     stop();
     const mine = new AbortController();
     looking = mine;
+    spinning = setTimeout(() => chooser.classList.add("is-working"), WAIT_FOR_SPINNER);
+    const asked = new URLSearchParams({ q: query, platform, category: query ? "" : category });
     try {
-      const response = await fetch(`${box.dataset.options}?${new URLSearchParams({ q: query })}`, { signal: mine.signal });
+      const response = await fetch(`${box.dataset.options}?${asked}`, { signal: mine.signal });
       if (response.redirected) return document.dispatchEvent(new CustomEvent("order:signed-out"));
       const html = await response.text();
       if (response.ok && looking === mine) show(html, query);
     } catch (error) {
       if (error.name !== "AbortError") count.textContent = "The services could not be looked up. Check your connection.";
     } finally {
-      if (looking === mine) looking = null;
+      if (looking === mine) settle();
     }
   };
 
   const open = () => {
-    if (popup.hidden && !looking) look(box.value === label ? "" : box.value.trim());
+    if (popup.hidden && !looking) look(typed());
   };
+
+  // -- keys ------------------------------------------------------------------------------------------
 
   const step = (by) => {
     if (popup.hidden) return open();
     const all = options();
     if (all.length) activate(all[(all.indexOf(active) + by + all.length + (active || by > 0 ? 0 : 1)) % all.length]);
+  };
+
+  const back = () => {
+    if (!category || popup.hidden) return restore();
+    category = "";
+    look("");
   };
 
   const KEYS = {
@@ -108,17 +182,22 @@
       if (active) pick(active);
       else if (waiting || looking) {
         picksFirst = true;
-        if (!looking) look(box.value.trim());
+        if (waiting) look(typed()); // What is looked for may be older text.
       } else open();
     },
-    Escape: restore,
+    Escape: back,
   };
-  const KEYS_WHEN_OPEN = { Home: () => activate(options()[0]), End: () => activate(options().at(-1)) };
+  const KEYS_WHEN_OPEN = {
+    Home: () => activate(options()[0]),
+    End: () => activate(options().at(-1)),
+    "*": () => star(active),
+  };
 
   box.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.isComposing || event.ctrlKey || event.metaKey) return;
+    if (event.shiftKey && event.key !== "*") return;
     const act = KEYS[event.key] ?? (active && KEYS_WHEN_OPEN[event.key]);
-    if (!act) return;
+    if (!act || (event.key === "*" && !active.dataset.star)) return;
     event.preventDefault(); // Enter here must never send the order.
     act();
   });
@@ -126,15 +205,78 @@
   box.addEventListener("input", () => {
     activate(null);
     clearTimeout(waiting);
+    category = "";
+    draw();
     waiting = setTimeout(() => look(box.value.trim()), WAIT);
   });
 
-  box.addEventListener("click", () => { box.select(); open(); });
-  box.addEventListener("blur", restore);
+  // -- opening and closing ---------------------------------------------------------------------------
+
+  box.addEventListener("focus", () => {
+    if (staysClosed) return;
+    box.select();
+    open();
+  });
+  box.addEventListener("click", () => {
+    if (box.value === label) box.select();
+    open();
+  });
+  box.addEventListener("blur", ({ relatedTarget }) => {
+    if (!popup.contains(relatedTarget)) restore();
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!popup.hidden && !chooser.contains(target) && !target.closest("#platforms")) restore();
+  });
   popup.addEventListener("pointerdown", (event) => event.preventDefault()); // The box keeps the focus.
   popup.addEventListener("mousedown", (event) => event.preventDefault());
   popup.addEventListener("click", ({ target }) => {
     const option = target.closest("[role=option]");
     if (option) pick(option);
+  });
+
+  // -- the platforms ---------------------------------------------------------------------------------
+
+  const narrow = (name, { byTouch = false } = {}) => {
+    platform = name;
+    category = "";
+    press();
+    tabs.find((tab) => tab.dataset.platform === name)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (!byTouch && document.activeElement !== box) {
+      staysClosed = true; // Opened below, for the platform.
+      box.focus();
+      box.select();
+      staysClosed = false;
+    }
+    look(typed()); // By touch without the focus: the keyboard would cover what is to be tapped.
+  };
+
+  const row = document.getElementById("platforms");
+  // The box keeps the focus: its list would close, and what is below the pointer would move away.
+  row?.addEventListener("mousedown", (event) => event.preventDefault());
+  row?.addEventListener("click", (event) => {
+    const more = event.target.closest(".pf-more");
+    if (more) {
+      const hidden = tabs.filter((tab) => tab.hidden);
+      for (const tab of hidden) tab.hidden = false;
+      more.remove();
+      return hidden[0].focus();
+    }
+    const tab = event.target.closest("[data-platform]");
+    if (tab) narrow(tab.dataset.platform, { byTouch: event.pointerType === "touch" });
+  });
+
+  // -- the question about a link that is for another platform ------------------------------------------
+
+  document.getElementById("order-form").addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-find-platform]");
+    if (button) {
+      box.value = label;
+      narrow(button.dataset.findPlatform);
+    }
+    if (!target.closest("[data-link-is-right]")) return;
+    const link = document.getElementById("id_link");
+    document.getElementById("id_link_is_right").value = link.value;
+    link.focus();
+    link.dispatchEvent(new Event("input", { bubbles: true })); // The summary follows.
   });
 })();

@@ -120,6 +120,8 @@ def test_search_when_a_number_then_that_service_first_then_names_with_it():
     [
         ("insatgramm folllowerss", "instagram followers"),
         ("telegram qqqq", "telegram"),
+        ("qqqq telegarm", "telegram"),
+        ("qqqq folowers", "followers"),
         ("telegram retweets", "telegram"),
         ("qqqq wwww", ""),
     ],

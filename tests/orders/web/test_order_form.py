@@ -17,7 +17,7 @@ from catalog.models import Category, CustomerPrice, Favourite, Service, ServiceF
 from catalog.service_types import SPECS
 from orders.models import DripFeed, Order
 from orders.states import Status, Submission
-from orders.web.service_search import MAX_FOUND, find_services
+from orders.web.service_search import MAX_FOUND, Asked, find_services
 from tests import make
 from tests.scenes import nothing_changes, statements, submit_now
 
@@ -161,7 +161,7 @@ def test_form_when_shown_then_limits_and_required_fields_are_visible(signed_in, 
     text = page_of(signed_in, service=service.pk)
     assert "1 to 10,000 lines" in text
     assert "(optional)" not in text
-    assert "1–10,000 an order" in text
+    assert "<bdi>1–10,000</bdi>" in text
 
 
 def test_type_when_switched_and_back_then_nothing_typed_is_lost(signed_in, upstream, provider):
@@ -201,7 +201,7 @@ def test_field_when_it_holds_a_nul_then_its_error_and_no_charge(signed_in, upstr
         ({"runs": "0", "interval": "60"}, "runs"),
         ({"runs": "1001", "interval": "60"}, "runs"),
         ({"runs": "9" * 40, "interval": "60"}, "runs"),
-        ({"runs": "１０", "interval": "60"}, "runs"),
+        ({"runs": "1.5", "interval": "60"}, "runs"),
         ({"runs": "10", "interval": ""}, "interval"),
         ({"runs": "", "interval": "60"}, "runs"),
         ({"runs": ",", "interval": ""}, "runs"),
@@ -220,7 +220,7 @@ def test_runs_when_bad_then_the_error_is_at_their_field(signed_in, service, chan
     assert DripFeed.objects.count() == 0
 
 
-@pytest.mark.parametrize("quantity", ["-5", "0", "10001", "9" * 15, "9" * 40, "１０００", "1e3", "0x10", "10.5"])
+@pytest.mark.parametrize("quantity", ["-5", "0", "10001", "9" * 15, "9" * 40, "1.0", "1e3", "0x10", "10.5"])
 def test_quantity_when_bad_then_an_error_before_and_after_posting(signed_in, service, quantity):
     live = signed_in.post(reverse("order_quote"), {"service": service.pk, "quantity": quantity})
     assert not live.context["summary"].can_order
@@ -478,26 +478,41 @@ def test_find_when_words_given_then_all_match_name_category_or_id(signed_in, pro
     assert "No service matches" in nothing.content.decode()
 
 
-def test_find_when_empty_then_favorites_and_recent_services_first(signed_in, customer, other, provider):
-    first, star, bought, gone = (make.service(provider, external_id=str(n), rate="0.1") for n in range(4))
+def test_find_when_empty_then_recent_favorites_and_most_ordered_first(signed_in, customer, other, provider):
+    first, star, bought, gone, best = (make.service(provider, external_id=str(n), rate="0.1") for n in range(5))
     Favourite.objects.create(customer=customer, service=star)
+    Favourite.objects.create(customer=customer, service=bought)
     Favourite.objects.create(customer=other, service=first)
-    for service in (bought, star, gone, bought):
+    for service in (bought, gone, bought):
         make.order(customer, service, quantity=10)
     make.order(other, first, quantity=10)
+    for service, count in ((best, 5), (bought, 9), (gone, 20), (first, 0)):
+        ServiceFigures.objects.create(service=service, orders=count)
     Service.objects.filter(pk=gone.pk).update(is_on_sale=False)
-    assert found_in(find(signed_in, "")) == {
-        "Favorites": [star.pk],
-        "Recently ordered": [bought.pk],
-        "Social": [first.pk],
-    }
+    assert list(found_in(find(signed_in, "")).items()) == [
+        ("Recent", [bought.pk]),
+        ("Favorites", [star.pk]),
+        ("Most ordered this month", [best.pk]),
+        ("Social", [first.pk]),
+    ]
+
+
+def test_find_when_words_match_then_favorites_and_recent_services_first(signed_in, customer, provider):
+    services = [make.service(provider, external_id=str(n), name=f"Blue likes {n}", rate="0.1") for n in range(4)]
+    make.order(customer, services[3], quantity=10)
+    Favourite.objects.create(customer=customer, service=services[2])
+    assert list(found_in(find(signed_in, "blue")).items()) == [
+        ("Favorites", [services[2].pk]),
+        ("Recent", [services[3].pk]),
+        ("Social", [services[0].pk, services[1].pk]),
+    ]
 
 
 def test_find_when_a_number_then_that_service_is_first(signed_in, provider):
     services = [make.service(provider, external_id=str(n), name=f"{n} in 1 pack") for n in range(3)]
     wanted = services[2]
     Service.objects.exclude(pk=wanted.pk).update(name=f"Pack of {wanted.pk}")
-    assert found_in(find(signed_in, str(wanted.pk)))["Social"][0] == wanted.pk
+    assert found_in(find(signed_in, str(wanted.pk)))["Social"] == [wanted.pk, services[0].pk, services[1].pk]
 
 
 def test_find_when_shown_then_the_customers_price_and_escaped_names(signed_in, customer, provider):
@@ -545,8 +560,8 @@ def test_find_when_services_are_many_then_statements_limited(signed_in, customer
         with statements() as found:
             response = find(signed_in, query)
         counts.append(len(found))
-    assert counts[0] == counts[1] <= 8, counts
-    assert response.context["found"].count == MAX_FOUND
+    assert counts[0] == counts[1] <= 10, counts
+    assert response.context["found"].count == (MAX_FOUND if query else 10)
     assert response.context["found"].more
 
 
@@ -567,7 +582,7 @@ def test_form_when_there_is_more_data_then_statements_stay_the_same(signed_in, c
             else:
                 signed_in.get(reverse("order_new"), data)
         counts.append(len(found))
-    assert counts[0] == counts[1] <= 13, counts
+    assert counts[0] == counts[1] <= 17, counts
 
 
 # -- without scripts ---------------------------------------------------------------------------------
@@ -592,7 +607,7 @@ def test_form_when_no_service_is_chosen_then_offers_some(signed_in, service):
 
 
 def test_find_when_a_chosen_name_then_its_dot_is_ignored(customer, service):
-    assert find_services(customer=customer, query=str(service)).count == 1
+    assert find_services(customer=customer, asked=Asked(str(service))).count == 1
 
 
 def test_star_when_shown_then_says_if_the_service_is_a_favorite(signed_in, customer, service):

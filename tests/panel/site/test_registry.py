@@ -13,6 +13,7 @@ from panel.site.kinds import File, Secret
 from panel.site.names import key_variable, sender, user_agent
 
 EACH = pytest.mark.parametrize("setting", groups.SETTINGS.values(), ids=groups.SETTINGS)
+SAME_WORDS = (("takipçi", "followers"), ("yt", "youtube", "tube"), ("x", "y"))
 SECRET = Secret("GATEWAY_KEY", "Gateway key", default="")
 
 
@@ -53,6 +54,7 @@ def test_setting_when_text_is_no_text_then_refused_with_a_sentence(setting):
         (site.POLL_INTERVALS, "3, 10,30", (3, 10, 30)),
         (site.API_RATE_PER_KEY, "7/s", "7/s"),
         (site.QUEUE_LIMIT_HOURS, "720", 720),
+        (site.SEARCH_WORDS, "takipçi = followers\r\n\r\nyt, youtube = tube;x=y", SAME_WORDS),
     ],
 )
 def test_parse_when_text_is_good_then_the_value_and_back(setting, text, value):
@@ -86,6 +88,10 @@ def test_parse_when_text_is_good_then_the_value_and_back(setting, text, value):
         (site.API_RATE_PER_KEY, "0/m"),
         (site.API_RATE_PER_KEY, "5/m\n"),
         (site.UPSTREAM_USER_AGENT, "Größer/1"),
+        (site.SEARCH_WORDS, "alone"),
+        (site.SEARCH_WORDS, "a = b\nalone ="),
+        (site.SEARCH_WORDS, "a = b\n" * 201),
+        (site.SEARCH_WORDS, "a = " + "b" * 10_000),
     ],
 )
 def test_parse_when_text_is_bad_then_refused(setting, text):

@@ -76,6 +76,17 @@ def test_save_when_nothing_was_touched_then_nothing_is_stored(staff_client, grou
     assert texts() == {} and not SettingChange.objects.exists()
 
 
+def test_words_when_saved_then_one_meaning_a_line_and_a_bad_line_is_kept(staff_client):
+    typed = "takipçi, abone = followers\r\nbeğeni = likes\r\n"
+    save(staff_client, "shop", SEARCH_WORDS=typed)
+    assert texts() == {"SEARCH_WORDS": "takipçi = abone = followers\nbeğeni = likes"}
+    shown = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", staff_client.get(PAGE).content.decode(), re.S)[1]
+    assert shown == "takipçi = abone = followers\nbeğeni = likes"
+    refused = save(staff_client, "shop", SEARCH_WORDS="alone")
+    assert "at least two words" in errors_of(refused)["SEARCH_WORDS"]
+    assert ">\nalone</textarea>" in refused.content.decode()
+
+
 def test_save_when_good_then_stored_shown_and_in_the_history(staff_client):
     response = save(staff_client, "brand", PANEL_NAME="Harbour <Social>", PANEL_ACCENT="#0F766E")
     assert response.redirect_chain == [(f"{PAGE}#brand", 302)]
