@@ -80,7 +80,9 @@ def test_words_when_saved_then_one_meaning_a_line_and_a_bad_line_is_kept(staff_c
     typed = "takipçi, abone = followers\r\nbeğeni = likes\r\n"
     save(staff_client, "shop", SEARCH_WORDS=typed)
     assert texts() == {"SEARCH_WORDS": "takipçi = abone = followers\nbeğeni = likes"}
-    shown = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", staff_client.get(PAGE).content.decode(), re.S)[1]
+    shown = re.search(
+        r'name="SEARCH_WORDS" rows[^>]*>\n(.*?)</textarea>', staff_client.get(PAGE).content.decode(), re.S
+    )[1]
     assert shown == "takipçi = abone = followers\nbeğeni = likes"
     refused = save(staff_client, "shop", SEARCH_WORDS="alone")
     assert "at least two words" in errors_of(refused)["SEARCH_WORDS"]
