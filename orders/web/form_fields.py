@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 from catalog.link_kinds import LinkKind
 from catalog.service_types import Kind, Param
 from orders.checkout.validation import MAX_LINE, missing_param
+from panel.lib.links.places import What
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,11 @@ class LinkLook:
     example: str
 
 
-# Marked here, and translated where they are shown.
+# By what a service is for, where its names tell. Marked here, and translated where they are shown, as all below.
+LINK_LABELS: Mapping[What, str] = {
+    What.POST: gettext_noop("Link to the post or video"),
+    What.PROFILE: gettext_noop("Link to the profile"),
+}
 LINK_LOOKS: Mapping[LinkKind, LinkLook] = {
     LinkKind.USERNAME: LinkLook(
         gettext_noop("Username"), gettext_noop("The name alone, as the platform shows it."), "text", "natgeo"

@@ -32,7 +32,7 @@ from orders.checkout.validation import (
     text_lines,
 )
 from orders.models import Order
-from orders.web.form_fields import LINK_LOOKS, param_field
+from orders.web.form_fields import LINK_LABELS, LINK_LOOKS, param_field
 from orders.web.link_notes import reading_of
 from orders.web.quantities import COUNTED, Chip, CountNote, QuantityField, chips_of, note_of, outside_limits
 from panel.lib.digits import typed_count
@@ -203,6 +203,8 @@ class OrderForm(forms.Form):
             return
         kind = self.chosen.expected_link.kind
         field = self.fields["link"]
+        if kind is LinkKind.ADDRESS:
+            field.label = _(LINK_LABELS.get(self.chosen.target.what, "Link"))
         field.error_messages["required"] = missing_link(kind)
         if kind in LINK_LOOKS:
             look = LINK_LOOKS[kind]

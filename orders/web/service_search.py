@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -62,7 +62,8 @@ class Found:
     """At most `MAX_FOUND` offers by heading, or categories to choose from. `more`: others match as well.
 
     `link` is the query if it is a link; `elsewhere` counts what matches in other platforms if nothing does in this one.
-    `category` is the one whose services these are, if it was chosen. `total` counts all services on sale.
+    `category` is the one whose services these are, if it was chosen. `total` counts all services on sale, and
+    `favorites` are the customer's, by primary key.
     """
 
     query: str = ""
@@ -73,8 +74,8 @@ class Found:
     elsewhere: int = 0
     link: str = ""
     category: str = ""
-    is_opening: bool = False
     total: int = 0
+    favorites: Collection[int] = ()
 
     @property
     def count(self) -> int:
@@ -86,37 +87,41 @@ def find_services(*, customer: User, asked: Asked, is_opening: bool = False) -> 
 
     At most seven queries, however many services there are.
     """
-    index = current_index()
+    index, favorites = current_index(), _favorites(customer)
+    return replace(_find(customer, index, asked, favorites, is_opening), total=len(index.rows), favorites=favorites)
+
+
+def _find(customer: User, index: SearchIndex, asked: Asked, favorites: list[int], is_opening: bool) -> Found:
     query = asked.query.replace("\x00", "")[:MAX_QUERY].strip()
     if (found := find_for_link(asked.query)) is not None:
         return _for_link(customer, index, asked, found)
     if query:
-        return _by_words(customer, index, asked, query)
+        return _by_words(customer, index, asked, query, favorites)
     if asked.platform or asked.category:
         return _by_category(customer, index, asked)
     if is_opening:
-        return _opening(customer, index)
-    return _shown(customer, index, "", _narrowed(index, asked, (row.pk for row in index.rows)))
+        return _opening(customer, index, favorites)
+    return _shown(customer, "", [row.pk for row in index.rows], favorites)
 
 
-def _by_words(customer: User, index: SearchIndex, asked: Asked, query: str) -> Found:
+def _by_words(customer: User, index: SearchIndex, asked: Asked, query: str, favorites: list[int]) -> Found:
     result = find_service_ids(query, index=index)
     ids = _narrowed(index, asked, result.ids)
     if ids:
-        return _shown(customer, index, query, ids)
-    return Found(query, did_you_mean=result.did_you_mean, elsewhere=len(result.ids), total=len(index.rows))
+        return _shown(customer, query, ids, favorites)
+    return Found(query, did_you_mean=result.did_you_mean, elsewhere=len(result.ids))
 
 
-def _shown(customer: User, index: SearchIndex, query: str, ids: list[int]) -> Found:
+def _shown(customer: User, query: str, ids: list[int], favorites: list[int]) -> Found:
     """Return the first of `ids`: the service whose number was typed, the customer's own, then the others."""
-    own = {pk: _heading_favorites() for pk in _favorites(customer)}
+    own = {pk: _heading_favorites() for pk in favorites}
     own |= {pk: own.get(pk, _heading_recent()) for pk in recent_services(customer=customer)}
     typed = whole_number(query.lstrip("#"))
     first = [pk for pk in ids[:1] if pk == typed]
     matching = set(ids)
     ranked = list(dict.fromkeys([*first, *(pk for pk in own if pk in matching), *ids]))
     groups = _grouped(_offers(customer, ranked[:MAX_FOUND]), own)
-    return Found(query, groups, more=len(ranked) > MAX_FOUND, total=len(index.rows))
+    return Found(query, groups, more=len(ranked) > MAX_FOUND)
 
 
 def _by_category(customer: User, index: SearchIndex, asked: Asked) -> Found:
@@ -128,20 +133,20 @@ def _by_category(customer: User, index: SearchIndex, asked: Asked) -> Found:
         count = choices[row.category_id].count if row.category_id in choices else 0
         choices[row.category_id] = CategoryChoice(row.category_id, row.category, count + 1)
     if asked.category not in choices and len(choices) > 1:
-        return Found(categories=list(choices.values()), total=len(index.rows))
+        return Found(categories=list(choices.values()))
     ids = _narrowed(index, asked, ids) if asked.category in choices else ids
     name = choices[asked.category].name if asked.category in choices and len(choices) > 1 else ""
     offers = _offers(customer, ids[:MAX_FOUND])
     groups = [Group(offers[0].service.category.name, offers=offers)] if offers else []
-    return Found(groups=groups, more=len(ids) > MAX_FOUND, category=name, total=len(index.rows))
+    return Found(groups=groups, more=len(ids) > MAX_FOUND, category=name)
 
 
-def _opening(customer: User, index: SearchIndex) -> Found:
+def _opening(customer: User, index: SearchIndex, favorites: list[int]) -> Found:
     """Return what the customer ordered last, favorites, and what all order most; in a small shop, the others too."""
     taken: dict[int, Group] = {}
     for group, ids, most in (
         (_heading_recent(), recent_services(customer=customer), OPENING_RECENT),
-        (_heading_favorites(), _favorites(customer), OPENING_FAVORITES),
+        (_heading_favorites(), favorites, OPENING_FAVORITES),
         (Group(_("Most ordered this month"), "graph-up"), _most_ordered(), OPENING_ORDERED),
     ):
         fresh = [pk for pk in ids if pk in index.place_of and pk not in taken]
@@ -150,7 +155,7 @@ def _opening(customer: User, index: SearchIndex) -> Found:
     others = [row.pk for row in index.rows[: 2 * full] if row.pk not in taken]
     ids = [*taken, *others[: full - len(taken)]]
     groups = _grouped(_offers(customer, ids), taken)
-    return Found(groups=groups, more=len(index.rows) > len(ids), is_opening=True, total=len(index.rows))
+    return Found(groups=groups, more=len(index.rows) > len(ids))
 
 
 def _for_link(customer: User, index: SearchIndex, asked: Asked, found: LinkResult) -> Found:
@@ -158,7 +163,7 @@ def _for_link(customer: User, index: SearchIndex, asked: Asked, found: LinkResul
     offers = _offers(customer, ids[:MAX_FOUND])
     groups = [Group(_heading_of_link(found), "link-45deg", offers)] if offers else []
     link = asked.query.strip()
-    return Found(link, groups, more=len(ids) > MAX_FOUND, link=link, total=len(index.rows))
+    return Found(link, groups, more=len(ids) > MAX_FOUND, link=link)
 
 
 def _heading_of_link(found: LinkResult) -> str:

@@ -267,7 +267,7 @@
 
   // -- the question about a link that is for another platform ------------------------------------------
 
-  document.getElementById("order-form").addEventListener("click", ({ target }) => {
+  document.getElementById("order-form").addEventListener("click", ({ target, detail }) => {
     const button = target.closest("[data-find-platform]");
     if (button) {
       box.value = label;
@@ -276,7 +276,7 @@
     if (!target.closest("[data-link-is-right]")) return;
     const link = document.getElementById("id_link");
     document.getElementById("id_link_is_right").value = link.value;
-    link.focus();
+    if (!detail) link.focus(); // By key: the button goes.
     link.dispatchEvent(new Event("input", { bubbles: true })); // The summary follows.
   });
 })();

@@ -101,7 +101,7 @@ def test_mass_order_when_the_link_is_odd_then_a_warning_at_the_line(signed_in, l
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("", ("A public address", 'inputmode="url"', ">Link<")),
+        ("", ("A public address", 'inputmode="url"', ">Link to the profile<")),
         ("username", ("The name alone", 'placeholder="natgeo"', ">Username<")),
         ("phone", ("With the code of its country", 'inputmode="tel"', ">Phone number<")),
         ("keyword", ("The words to search for", ">Keyword<")),
