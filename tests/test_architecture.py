@@ -34,7 +34,7 @@ OWN_CONNECTIONS = {
     "panel/alerts/clocks.py": {"socket"},  # This machine's name.
     "panel/channels/mail.py": {"smtplib"},  # Its exceptions: Django connects.
     "panel/staff/acts.py": {"importlib.import_module"},  # Modules of the apps above it.
-    "panel/demo.py": {"socket"},
+    "panel/demo/setup.py": {"socket"},
     "panel/management/commands/demo.py": {"urllib.request"},
     "panel/ops/backup/manifest.py": {"subprocess"},
     "panel/ops/backup/postgresql.py": {"subprocess"},
@@ -110,6 +110,15 @@ def test_modules_when_written_then_short_and_named_by_subject():
         for path in modules(app):
             assert len(path.read_text().splitlines()) <= 420, path
             assert path.name not in ("utils.py", "helpers.py", "signals.py"), path
+
+
+def test_stylesheets_when_written_then_every_brace_is_closed():
+    """A rule that is not closed takes all that follows into its media query, and browsers say nothing."""
+    sheets = list((ROOT / "panel/static/css").glob("*.css"))
+    assert sheets
+    for path in sheets:
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        assert text.count("{") == text.count("}"), path
 
 
 def test_templates_when_for_customers_then_no_inline_script_or_style():
