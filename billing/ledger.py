@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from datetime import datetime
+from itertools import accumulate, pairwise
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
@@ -66,6 +67,14 @@ class Line:
     order_ref: int | None = None
     memo: str = ""
     actor_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastLine(Line):
+    """A posting of a wallet's history, with the moment at which it was made."""
+
+    created_at: datetime
+    drip_ref: int | None = None
 
 
 def open_wallet(*, customer_id: int) -> Wallet:
@@ -171,11 +180,16 @@ def _chain(wallet_id: int, lines: Sequence[Line]) -> list[Entry]:
     if abs(total) > MAX_MICROS or abs(total) != sum(abs(line.amount) for line in lines):
         raise InvalidPosting(f"cannot post {total} in debits and credits to wallet {wallet_id}")
     balance, seq = _move(wallet_id, total, entries=len(lines))
-    balances = accumulate((line.amount for line in lines), initial=balance - total)
+    return _entries(lines, balance=balance - total, seq=seq - len(lines))
+
+
+def _entries(lines: Sequence[Line], *, balance: int, seq: int) -> list[Entry]:
+    """Return unsaved entries of one wallet, which continue from this balance and this entry number."""
+    balances = accumulate((line.amount for line in lines), initial=balance)
     return [
         Entry(
-            wallet_id=wallet_id,
-            seq=seq - len(lines) + place,
+            wallet_id=line.wallet_id,
+            seq=seq + place,
             amount=line.amount,
             balance_after=after,
             kind=line.kind,
@@ -186,6 +200,43 @@ def _chain(wallet_id: int, lines: Sequence[Line]) -> list[Entry]:
         )
         for place, (line, after) in enumerate(zip(lines, list(balances)[1:], strict=True), start=1)
     ]
+
+
+def post_past(*, lines: Sequence[PastLine]) -> None:
+    """Post the whole history of wallets that have none yet, each entry at its own moment; all of it or nothing.
+
+    Only the demo has a past that nobody lived through. `lines` are the oldest first. A statement for all entries, and
+    two for each wallet. Joins the caller's transaction as a savepoint. Raise InsufficientFunds where the wallet would
+    ever have been overdrawn, and InvalidPosting for lines that are not in sequence or a wallet that has entries.
+    """
+    by_wallet: dict[int, list[PastLine]] = {}
+    for line in lines:
+        _check(line.amount, line.key)
+        by_wallet.setdefault(line.wallet_id, []).append(line)
+    if any(later.created_at < earlier.created_at for earlier, later in pairwise(lines)):
+        raise InvalidPosting("the lines are not in sequence")
+    entries: list[Entry] = []
+    with transaction.atomic():
+        for wallet_id in sorted(by_wallet):
+            entries += _first_entries(wallet_id, by_wallet[wallet_id])
+        unguarded: QuerySet[Entry] = QuerySet(Entry)
+        # Numbered by their moments over all wallets, as if they had been posted then.
+        unguarded.bulk_create(sorted(entries, key=lambda entry: entry.created_at), batch_size=500)
+
+
+def _first_entries(wallet_id: int, lines: Sequence[PastLine]) -> list[Entry]:
+    """Give a wallet without entries the balance after all of `lines`; return their entries, unsaved."""
+    entries = _entries(lines, balance=0, seq=0)
+    for entry, line in zip(entries, lines, strict=True):
+        entry.created_at, entry.drip_ref = line.created_at, line.drip_ref
+    held: QuerySet[Wallet] = QuerySet(Wallet).filter(pk=wallet_id, entry_count=0)
+    if not held.update(balance=entries[-1].balance_after, entry_count=len(entries)):
+        raise InvalidPosting(f"wallet {wallet_id} has entries, or does not exist")
+    limit = Wallet.objects.values_list("credit_limit", flat=True).get(pk=wallet_id)
+    for entry in entries:
+        if entry.balance_after < -limit:
+            raise InsufficientFunds(needed=-entry.amount, available=entry.balance_after - entry.amount + limit)
+    return entries
 
 
 def _check(amount: int, key: str) -> None:
