@@ -22,6 +22,11 @@ from panel.sandbox.store import Store
 REFILL_EVERY_SECONDS = 24 * 3600
 
 
+def id_after(order_id: int) -> int:
+    """Return the id of our next order. The ids in between belong to the provider's other customers."""
+    return order_id + 1 + (order_id * 2_654_435_761 >> 7) % 3
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxRefill:
     """One refill of one order."""
@@ -86,10 +91,8 @@ class OrderBook:
                     None if plan.ends_after is None else now + plan.ends_after,
                 ),
             )
-            # The ids in between belong to the provider's other customers.
             connection.execute(
-                "UPDATE account SET balance = balance - ?, next_order_id = ?",
-                (new.charge, order_id + 1 + (order_id * 2_654_435_761 >> 7) % 3),
+                "UPDATE account SET balance = balance - ?, next_order_id = ?", (new.charge, id_after(order_id))
             )
         return order_id
 

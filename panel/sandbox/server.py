@@ -14,6 +14,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from http.server import ThreadingHTTPServer
@@ -30,6 +31,7 @@ from panel.sandbox.http.handler import API_PATH, LINGER_RESET, Handler
 from panel.sandbox.http.recording import Recorded, RequestLog
 from panel.sandbox.listing import SandboxListing
 from panel.sandbox.orderbook import OrderBook
+from panel.sandbox.past import PastOrder, PastRefill, RecordedPast, record_past
 from panel.sandbox.protocol import SandboxApi
 from panel.sandbox.store import Store
 
@@ -240,6 +242,12 @@ class SandboxServer:
 
     def set_balance(self, amount: str | int | Decimal) -> None:
         self._book.set_balance(to_micros(amount))
+
+    def record_past(
+        self, *, orders: Sequence[PastOrder], refills: Sequence[PastRefill], balance: int, wall: float
+    ) -> RecordedPast:
+        """Store orders and refills of before; see `panel.sandbox.past`."""
+        return record_past(self._store, orders=orders, refills=refills, balance=balance, wall=wall)
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock ahead, in sandbox seconds."""

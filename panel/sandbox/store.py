@@ -109,7 +109,11 @@ class Store:
 
     def now(self) -> float:
         """Return sandbox time in seconds."""
-        return self._clock.at(time.time())
+        return self.time_at(time.time())
+
+    def time_at(self, wall: float) -> float:
+        """Return sandbox time in seconds at a moment since the store was opened, in seconds since 1970."""
+        return self._clock.at(wall)
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock ahead by sandbox seconds."""
