@@ -14,18 +14,19 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from honcho.manager import Manager
 
-from panel import demo
+from panel.demo import setup as demo
 from panel.site import registry as site
 
 BANNER = """
   {name} is running.
 
-    Customers   {url}/            {customer}
+    Customer    {url}/            {customer}
+    Reseller    {url}/            {reseller}
     Admin       {url}/admin/      {owner}
-    Password    {password}        (both)
+    Password    {password}        (all)
     Sandbox     http://localhost:{sandbox}/
 
-  Order something as the customer and watch it being delivered.
+  It has a month behind it. Order something as the customer and watch it being delivered.
   Links with "sandbox-partial" or "sandbox-canceled" in them end that way. Ctrl-C stops everything.
 """
 
@@ -49,6 +50,8 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
             demo.fill(password=password, ports=ports)
             call_command("check_ledger", stdout=io.StringIO())
+            # What waits for the owner is alerted at once.
+            call_command("run_round", "watch_business", stdout=io.StringIO())
         except demo.DemoError as error:
             raise CommandError(str(error)) from error
         manager = Manager()
@@ -76,6 +79,7 @@ class Command(BaseCommand):
                 url=url,
                 customer=demo.CUSTOMER,
                 owner=demo.OWNER,
+                reseller=demo.RESELLER,
                 password=password,
                 sandbox=ports.sandbox,
             )

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from allauth.account.models import EmailAddress
 from django.conf import settings
 
-from billing.adjusting import adjust_wallet
-from billing.models import Entry, PaymentMethod
-from billing.wallets import wallet_of
+from billing.models import PaymentMethod
 from catalog.imports.run import import_services
 from catalog.models import Provider, SyncRun
 from catalog.provider_accounts import check_balance, set_api_key
 from panel.accounts.models import User
+from panel.demo.history import people
+from panel.demo.history.write import is_wanted, let_rates_change, write_history
 from panel.lib.money import MICRO
 from panel.sandbox.server import SandboxServer
 
 OWNER = "owner@example.com"
-CUSTOMER = "customer@example.com"
+CUSTOMER = people.BUYER
+RESELLER = people.RESELLER
 PROVIDER = "Sandbox"
 SANDBOX_KEY = "sandbox-key"
 TRANSFER_INSTRUCTIONS = """Send the amount to:
@@ -61,35 +62,51 @@ def check_ports(ports: Ports) -> None:
 
 
 def fill(*, password: str, ports: Ports) -> None:
-    """Create the owner, the customer with $50, and the sandbox with its services, unless they exist."""
-    owner = User.objects.filter(email=OWNER).first() or User.objects.create_superuser(OWNER, password)
-    customer = User.objects.filter(email=CUSTOMER).first()
-    if customer is None:
-        customer = User.objects.create_user(CUSTOMER, password, first_name="Demo")
-    for user in (owner, customer):
-        if not user.check_password(password):  # The password in .env was changed, and the demo prints that one.
-            user.set_password(password)
-            user.save()
-        EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
-    adjust_wallet(
-        wallet=wallet_of(customer=customer),
-        amount=50 * MICRO,
-        kind=Entry.Kind.DEPOSIT,
-        reason="Bank transfer",
-        request_key="demo-first-deposit",
-        actor=owner,
-    )
-    PaymentMethod.objects.get_or_create(
+    """Create the owner, the customer, the sandbox with its services, and a month of history, unless they exist."""
+    owner, customer = _accounts(password)
+    method, _ = PaymentMethod.objects.get_or_create(
         name="Bank transfer",
         defaults={
             "instructions": TRANSFER_INSTRUCTIONS,
             "minimum": 5 * MICRO,
             "maximum": 5_000 * MICRO,
             "bonus_bp": 500,
+            "tiers": [[100 * MICRO, 800]],
         },
     )
+    provider = _provider(url=f"http://127.0.0.1:{ports.sandbox}/api/v2")
+    is_new = is_wanted(provider=provider)
+    imported = SyncRun.objects.filter(provider=provider, outcome=SyncRun.Outcome.APPLIED)
+    if imported.exists() and not is_new:
+        return
+    with SandboxServer(db_path=SANDBOX_DB, port=ports.sandbox, key=SANDBOX_KEY) as server:
+        if not imported.exists():
+            _check(import_services(provider=provider))
+            check_balance(provider=provider)
+        if is_new:
+            _check(let_rates_change(provider=provider, server=server))
+            provider.refresh_from_db()
+            write_history(provider=provider, server=server, owner=owner, customer=customer, method=method)
+
+
+def _accounts(password: str) -> tuple[User, User]:
+    """Return the owner and the customer; both have this password."""
+    owner = User.objects.filter(email=OWNER).first() or User.objects.create_superuser(OWNER, password)
+    customer = User.objects.filter(email=CUSTOMER).first()
+    if customer is None:
+        customer = User.objects.create_user(CUSTOMER, password, first_name="Demo")
+    for user in (owner, customer):
+        EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+    # The password in .env may have been changed, and the demo prints that one.
+    for user in User.objects.filter(email__in=(OWNER, *people.BY_EMAIL)):
+        if not user.check_password(password):
+            user.set_password(password)
+            user.save()
+    return owner, customer
+
+
+def _provider(*, url: str) -> Provider:
     provider = Provider.objects.filter(name=PROVIDER).first()
-    url = f"http://127.0.0.1:{ports.sandbox}/api/v2"
     if provider is None:
         provider = Provider(name=PROVIDER, api_url=url)
         set_api_key(provider=provider, api_key=SANDBOX_KEY)
@@ -97,12 +114,12 @@ def fill(*, password: str, ports: Ports) -> None:
     elif provider.api_url != url:
         provider.api_url = url
         provider.save()
-    if not SyncRun.objects.filter(provider=provider, outcome=SyncRun.Outcome.APPLIED).exists():
-        with SandboxServer(db_path=SANDBOX_DB, port=ports.sandbox, key=SANDBOX_KEY):
-            run = import_services(provider=provider)
-            if run.outcome != SyncRun.Outcome.APPLIED:
-                raise DemoError(f"The sandbox's services could not be imported: {run.reason}")
-            check_balance(provider=provider)
+    return provider
+
+
+def _check(run: SyncRun) -> None:
+    if run.outcome != SyncRun.Outcome.APPLIED:
+        raise DemoError(f"The sandbox's services could not be imported: {run.reason}")
 
 
 def commands(ports: Ports) -> dict[str, str]:

@@ -1,0 +1,163 @@
+"""What each order of the story cost and how it stands, by the panel's own rules and the sandbox's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from catalog.models import Service
+from catalog.prices.customer_prices import terms_of
+from catalog.prices.rules import priced
+from catalog.prices.storage import load_priced_services, read_terms
+from catalog.service_types import is_package_type
+from orders.refunds.policy import Refund, refund_due
+from orders.states import FINAL, Status
+from panel.accounts.models import User
+from panel.demo.history.goods import RATE_CHANGES
+from panel.demo.history.story import Fate, Sale
+from panel.lib.money import charge_for
+from panel.sandbox import delivery
+from panel.sandbox.amounts import share
+from panel.sandbox.past import PastOrder
+
+_STATUSES = {
+    delivery.PENDING: Status.PENDING,
+    delivery.PROCESSING: Status.PROCESSING,
+    delivery.IN_PROGRESS: Status.IN_PROGRESS,
+    delivery.COMPLETED: Status.COMPLETED,
+    delivery.PARTIAL: Status.PARTIAL,
+    delivery.CANCELED: Status.CANCELED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A service's price for one customer, our cost and the provider's rate: micro-units of 1,000, or of a package."""
+
+    price: int
+    cost: int
+    rate: int
+
+
+class Prices:
+    """Prices by moment: a service whose rate changed was sold at the price of its rate before."""
+
+    def __init__(self, users: dict[str, User]) -> None:
+        self._terms = read_terms()
+        self._services = {one.name: one for one in load_priced_services(Service.objects.all())}
+        self._customers = {email: terms_of(customer=user) for email, user in users.items()}
+        self._changes = {one.name: one for one in RATE_CHANGES}
+
+    def at(self, *, name: str, email: str, age: float) -> Price:
+        sold, change = self._services[name], self._changes.get(name)
+        if change and age > change.age:
+            sold = priced(sold._replace(rate=change.rate), self._terms)
+        return Price(self._customers[email].price_of(sold), sold.cost, sold.rate)
+
+    def list_price(self, name: str, *, rate: int) -> int:
+        """Return what customers without terms of their own paid at this rate."""
+        return priced(self._services[name]._replace(rate=rate), self._terms).price
+
+
+@dataclass(slots=True)
+class Sold:
+    """An order of the story with its money and state. Amounts are micro-units, ages in seconds.
+
+    `there` is what the provider took for it, `kept` what it kept of that. `finished_age` is when the panel saw the end.
+    """
+
+    sale: Sale
+    price: int
+    charge: int
+    expected_cost: int
+    there: int
+    status: Status = Status.PENDING
+    start_count: int | None = None
+    remains: int | None = None
+    kept: int | None = None
+    refunded: int = 0
+    undelivered: int = 0
+    finished_age: float | None = None
+
+    @property
+    def quantity(self) -> int:
+        return self.sale.quantity
+
+    @property
+    def is_package(self) -> bool:
+        return is_package_type(_type(self.sale))
+
+    def past_order(self) -> PastOrder | None:
+        """Return the order as the provider has it; None if it never got it."""
+        sale = self.sale
+        if sale.plan is None:
+            return None
+        service = sale.good.service
+        params = {"action": "add", "service": str(service.id), "link": sale.link, **sale.params}
+        if not sale.params and not self.is_package:
+            params["quantity"] = str(sale.quantity)
+        return PastOrder(
+            service=service.id,
+            type=service.type,
+            link=sale.link,
+            quantity=sale.quantity,
+            charge=self.there,
+            params=params,
+            plan=sale.plan,
+            age=sale.accepted_age,
+            canceled_after=sale.canceled_after,
+        )
+
+
+def _type(sale: Sale) -> str:
+    return sale.good.service.type.lower().replace(" ", "_")
+
+
+def sell(sales: list[Sale], *, prices: Prices, draw: Random) -> list[Sold]:
+    """Price the orders and let each come to its present state."""
+    return [_stand(_priced(sale, prices), seen_after=draw.uniform(2, 25)) for sale in sales]
+
+
+def _priced(sale: Sale, prices: Prices) -> Sold:
+    # All runs of a drip-feed are paid at the price of the first.
+    age = sale.age
+    if sale.drip and sale.run:
+        age += (sale.run - 1) * sale.drip.interval * 60
+    found = prices.at(name=sale.good.name, email=sale.email, age=age)
+    # The order in doubt was sent just when the rate had risen, and before the panel knew.
+    rate = prices.at(name=sale.good.name, email=sale.email, age=0).rate if sale.fate is Fate.DOUBT else found.rate
+    if is_package_type(_type(sale)):
+        return Sold(sale, found.price, found.price, found.cost, rate)
+    return Sold(
+        sale,
+        found.price,
+        charge_for(found.price, sale.quantity),
+        charge_for(found.cost, sale.quantity),
+        share(rate, sale.quantity, 1_000),
+    )
+
+
+def _stand(sold: Sold, *, seen_after: float) -> Sold:
+    """Set how the order stands by now, and return it."""
+    sale = sold.sale
+    if sale.fate in (Fate.REFUSED, Fate.WITHDRAWN):
+        sold.status, sold.refunded, sold.undelivered = Status.CANCELED, sold.charge, sold.quantity
+        sold.finished_age = sale.accepted_age
+    past = sold.past_order()
+    if past is None:
+        return sold
+    there = past.numbered(0, now=0.0)
+    at = there.progress(0.0)
+    sold.kept = there.kept(0.0)
+    if sale.fate is Fate.DOUBT:
+        return sold  # The panel does not know.
+    sold.status, sold.start_count, sold.remains = _STATUSES[at.status], at.start_count, at.remains
+    if sold.status in FINAL:
+        ended = sale.ended_age
+        assert ended is not None  # noqa: S101  (the provider says that it ended)
+        sold.finished_age = ended - min(seen_after, ended / 2)
+        due = refund_due(sold, status=sold.status, remains=sold.remains, upstream_charge=sold.kept)
+        if not isinstance(due, Refund):
+            raise ValueError(f"the story contradicts itself: {due.text}")
+        sold.refunded, sold.undelivered = due.target, due.undelivered
+    return sold
