@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test proof bench chaos lint lock audit licences clean
+.PHONY: demo test proof bench chaos pictures lint lock audit licences clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m panel.env_file --demo
@@ -22,6 +22,10 @@ bench: $(VENV)/.development
 # make chaos, or a part: make chaos PART=payments
 chaos: $(VENV)/.development
 	@$(BIN)/python -m tests.chaos $(PART)
+
+# The pictures of the documents, from a new demo.
+pictures: $(VENV)/.development
+	@$(BIN)/python -m tests.pictures
 
 lint: $(VENV)/.development
 	@$(BIN)/ruff check .
