@@ -177,7 +177,48 @@ def test_stop_when_all_runs_have_begun_then_refused(signed_in, drip):
         assert "All of its runs have begun" in stop(signed_in, drip)
 
 
-@pytest.mark.parametrize("name", ["drip_detail", "drip_live", "drip_stop"])
+# -- pauses ------------------------------------------------------------------------------------------
+
+
+def send(client: Client, name: str, drip: DripFeed) -> str:
+    answer = client.post(reverse(name, args=[drip.pk]))
+    return words(client.get(answer.url).content.decode())
+
+
+def test_pause_when_clicked_twice_then_reported_once_and_shown(signed_in, staff_client, drip):
+    signed_in.post(reverse("drip_pause", args=[drip.pk]))
+    text = send(signed_in, "drip_pause", drip)
+    assert text.count(f"Drip-feed {drip.pk} is paused. No run begins until you resume it.") == 1
+    assert "The next run begins 60 min after you resume" in text
+    assert "Stop and get back $0.50" in text
+    assert "Paused" in words(page(signed_in, "drip_list"))
+    assert "Paused" in staff_client.get(reverse("admin:orders_dripfeed_changelist")).content.decode()
+    text = send(signed_in, "drip_resume", drip)
+    assert f"Drip-feed {drip.pk} goes on." in text
+    assert "Next run" in text
+
+
+def test_pause_when_it_has_ended_then_says_why(signed_in, customer, drip):
+    stop_drip_feed(drip=drip, actor=customer)
+    for name in ("drip_pause", "drip_resume"):
+        with nothing_changes():
+            assert "All of its runs have begun, or it was stopped." in send(signed_in, name, drip)
+
+
+def test_live_when_paused_elsewhere_then_the_part_is_new(signed_in, drip):
+    address = poll_of(page(signed_in, "drip_detail", drip.pk))
+    signed_in.post(reverse("drip_pause", args=[drip.pk]))
+    assert "Resume" in poll(signed_in, address).content.decode()
+
+
+def test_page_when_runs_are_delivered_then_all_of_them_count(signed_in, drip):
+    begin(drip)
+    Order.objects.filter(drip_feed=drip, run=1).update(status=Status.COMPLETED)
+    Order.objects.filter(drip_feed=drip, run=2).update(status=Status.IN_PROGRESS, remains=60)
+    assert "140 of 300 delivered" in words(page(signed_in, "drip_detail", drip.pk))
+
+
+@pytest.mark.parametrize("name", ["drip_detail", "drip_live", "drip_stop", "drip_pause", "drip_resume"])
 def test_drip_feed_when_it_is_another_customers_then_404(name, other, drip):
     client = Client()
     client.force_login(other)
