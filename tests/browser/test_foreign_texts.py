@@ -137,10 +137,11 @@ def customer_pages(customer: User) -> dict[str, str]:
     numbers = {
         "order": Order.objects.filter(customer=customer).order_by("pk")[0].pk,
         "drip": DripFeed.objects.get(customer=customer).pk,
-        "deposit": Deposit.objects.get(customer=customer).pk,
+        "deposit": Deposit.objects.filter(customer=customer).order_by("pk")[0].pk,
         "api": ApiKey.objects.get(customer=customer).pk,
     }
-    found = {}
+    today = timezone.localdate()
+    found = {"wallet_statement": reverse("wallet_statement", args=[today.year, today.month])}
     resolver = get_resolver()
     for name in filter(lambda key: isinstance(key, str), resolver.reverse_dict):
         pk = numbers.get(name.partition("_")[0])

@@ -206,3 +206,25 @@ def test_icons_when_used_then_in_the_sprite_and_no_others() -> None:
     used |= {picture for those in looks for _, picture in those.values()}
     sprite = (Path(settings.BASE_DIR) / "panel" / "static" / "icons.svg").read_text()
     assert set(re.findall(r'<symbol id="([a-z0-9-]+)"', sprite)) == used
+
+
+class EntranceForm(forms.Form):
+    email = forms.EmailField()
+    password = forms.CharField(widget=forms.PasswordInput)
+    remember = forms.BooleanField(required=False)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (None, "email"),
+        ({"email": "nonsense", "password": "x"}, "email"),
+        # Browsers get no password back, so it is to be typed again.
+        ({"email": "alice@example.org", "password": "wrong"}, "password"),
+    ],
+)
+def test_first_to_fill_when_a_form_is_shown_then_what_is_wrong_or_empty(data: Any, name: str) -> None:
+    assert display.first_to_fill(EntranceForm(data)) == name
+    html = render("{% include 'forms/fields.html' with focus=True %}", form=EntranceForm(data))
+    assert re.findall(r'<input[^>]*name="(\w+)"[^>]*autofocus', html) == [name]
+    assert "autofocus" not in render("{% include 'forms/fields.html' with focus=False %}", form=EntranceForm(data))
