@@ -107,4 +107,4 @@ def delivered_count(order: Order) -> SafeString:
             '<progress max="{}" value="{}" aria-label="{}"></progress>', order.quantity, delivered, _("Delivered")
         )
     look = STATUS_BADGES.get(order.status, ("neutral", ""))[0]
-    return format_html('<span class="prog is-{}"><span>{}</span>{}</span>', look, words, bar)
+    return format_html('<span class="prog is-{}"><bdi>{}</bdi>{}</span>', look, words, bar)
