@@ -16,9 +16,9 @@ from catalog.search.index import SearchIndex, current_index
 from catalog.search.links import LinkResult, find_for_link
 from catalog.selectors import services_on_sale
 from orders.selectors import orders_of
+from orders.web.link_notes import heading_for
 from panel.accounts.models import User
 from panel.lib.digits import whole_number
-from panel.lib.links.places import What
 
 MAX_QUERY = 100
 MAX_FOUND = 40
@@ -161,21 +161,9 @@ def _opening(customer: User, index: SearchIndex, favorites: list[int]) -> Found:
 def _for_link(customer: User, index: SearchIndex, asked: Asked, found: LinkResult) -> Found:
     ids = _narrowed(index, asked, found.ids)
     offers = _offers(customer, ids[:MAX_FOUND])
-    groups = [Group(_heading_of_link(found), "link-45deg", offers)] if offers else []
+    groups = [Group(heading_for(found.place), "link-45deg", offers)] if offers else []
     link = asked.query.strip()
     return Found(link, groups, more=len(ids) > MAX_FOUND, link=link)
-
-
-def _heading_of_link(found: LinkResult) -> str:
-    platform = platform_label(found.place.platform)
-    if not platform:
-        return _("For this profile") if found.place.what is What.PROFILE else _("For this link")
-    words = {
-        What.POST: _("For this %(platform)s post"),
-        What.PROFILE: _("For this %(platform)s profile"),
-        What.OTHER: _("For this %(platform)s link"),
-    }
-    return words[found.place.what] % {"platform": platform}
 
 
 def _narrowed(index: SearchIndex, asked: Asked, ids: Iterable[int]) -> list[int]:

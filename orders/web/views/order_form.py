@@ -19,6 +19,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.prices.customer_prices import offer_of
+from catalog.search.links import read_link
 from catalog.selectors import services_on_sale, times_of
 from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, create_order
 from orders.checkout.drip_feeds import start_drip_feed
@@ -254,6 +255,8 @@ def _order_page(
     """
     is_finding = request.POST.get("preview") == "find"
     typed = request.POST.get("find", "")
+    if is_finding and not request.POST.get("link") and read_link(typed):
+        form.initial["link"] = typed.strip()
     _focus_first_error(form)
     context = _order_context(request, form)
     if keeps:

@@ -37,10 +37,21 @@ def test_find_when_a_link_is_pasted_then_the_services_for_it(signed_in, shop):
     found, text = options(signed_in, q=" https://www.instagram.com/p/AbC123/ ")
     assert names_in(found) == {"For this Instagram post": ["Instagram Likes"]}
     assert 'data-link="https://www.instagram.com/p/AbC123/"' in text
+    assert list(names_in(options(signed_in, q="youtube.com/watch?v=x")[0])) == ["For this YouTube video"]
+    assert list(names_in(options(signed_in, q="youtube.com")[0])) == ["For this YouTube link"]
     found, text = options(signed_in, q="@natgeo")
     assert names_in(found) == {"For this profile": ["Instagram Followers"]}
     found, text = options(signed_in, q="https://vimeo.com/1")
     assert (names_in(found), "No service fits this link." in text) == ({}, True)
+
+
+def test_find_button_when_a_link_is_pasted_without_scripts_then_it_is_filled_in(signed_in, shop):
+    link = "https://instagram.com/natgeo"
+    page = signed_in.post(reverse("order_new"), {"find": link, "preview": "find"})
+    assert page.context["form"]["link"].value() == link
+    assert "Instagram Followers" in page.content.decode() and "YouTube Views" not in page.content.decode()
+    kept = signed_in.post(reverse("order_new"), {"find": link, "link": "https://x.com/a", "preview": "find"})
+    assert kept.context["form"]["link"].value() == "https://x.com/a"
 
 
 def test_find_when_a_platform_is_chosen_then_its_categories_then_services(signed_in, shop):
@@ -114,7 +125,10 @@ def at_link(client, service, **typed):
     [
         ("https://www.instagram.com/Example.Shop/?igsh=x", "Instagram profile · @example.shop"),
         ("https://instagram.com/reel/AbC123/", "Instagram post"),
-        ("https://www.youtube.com/channel/UCabc", "YouTube profile"),
+        ("https://www.youtube.com/channel/UCabc", "YouTube channel"),
+        ("https://youtu.be/dQw4w9WgXcQ", "YouTube video"),
+        ("https://t.me/example", "Telegram channel · @example"),
+        ("https://open.spotify.com/track/1abc", "Spotify track"),
         ("https://facebook.com/example", "Facebook profile · example"),
         ("https://example.com/page", ""),
         ("@example", ""),
