@@ -22,6 +22,7 @@ from panel.lib.digits import whole_number
 
 MAX_QUERY = 100
 MAX_FOUND = 40
+MAX_CATEGORIES = 200
 # Of the list that opens before anything is typed.
 OPENING_RECENT, OPENING_FAVORITES, OPENING_ORDERED = 2, 3, 5
 # Services that come first among those found, if the customer ordered them last.
@@ -133,7 +134,8 @@ def _by_category(customer: User, index: SearchIndex, asked: Asked) -> Found:
         count = choices[row.category_id].count if row.category_id in choices else 0
         choices[row.category_id] = CategoryChoice(row.category_id, row.category, count + 1)
     if asked.category not in choices and len(choices) > 1:
-        return Found(categories=list(choices.values()))
+        shown = list(choices.values())[:MAX_CATEGORIES]
+        return Found(categories=shown, more=len(choices) > len(shown))
     ids = _narrowed(index, asked, ids) if asked.category in choices else ids
     name = choices[asked.category].name if asked.category in choices and len(choices) > 1 else ""
     offers = _offers(customer, ids[:MAX_FOUND])

@@ -63,6 +63,13 @@ def test_find_when_a_platform_is_chosen_then_its_categories_then_services(signed
     assert 'id="option-back"' in text
 
 
+def test_find_when_a_platform_has_many_categories_then_the_first_and_a_word(signed_in, shop, monkeypatch):
+    monkeypatch.setattr("orders.web.service_search.MAX_CATEGORIES", 1)
+    found, text = options(signed_in, platform="instagram")
+    assert [one.name for one in found.categories] == ["Instagram likes"]
+    assert "There are more categories." in text
+
+
 def test_find_when_a_platform_has_one_category_then_its_services_at_once(signed_in, shop):
     found, text = options(signed_in, platform="youtube")
     assert names_in(found) == {"Social": ["YouTube Views"]}
