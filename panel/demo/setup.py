@@ -16,7 +16,7 @@ from catalog.models import Provider, SyncRun
 from catalog.provider_accounts import check_balance, set_api_key
 from panel.accounts.models import User
 from panel.demo.history import people
-from panel.demo.history.write import is_wanted, let_rates_change, write_history
+from panel.demo.history.write import is_wanted, let_rates_change, list_as_before, write_history
 from panel.lib.money import MICRO
 from panel.sandbox.server import SandboxServer
 
@@ -81,6 +81,7 @@ def fill(*, password: str, ports: Ports) -> None:
         return
     with SandboxServer(db_path=SANDBOX_DB, port=ports.sandbox, key=SANDBOX_KEY) as server:
         if not imported.exists():
+            list_as_before(server)
             _check(import_services(provider=provider))
             check_balance(provider=provider)
         if is_new:

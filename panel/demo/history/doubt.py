@@ -17,7 +17,7 @@ LAST_SEARCH = 4 * 60
 
 def write_search(*, shop: Shop, sold: Sequence[Sold], orders: Sequence[Order], ids: Mapping[int, int]) -> None:
     """Write that one order of ours there has the right remains, and a charge by a rate that the panel did not know."""
-    (place,) = (place for place, one in enumerate(sold) if one.sale.fate is Fate.DOUBT)
+    (place,) = (place for place, one in enumerate(sold) if one.purchase.fate is Fate.DOUBT)
     doubt, order, number = sold[place], orders[place], ids[place]
     first = max(one for one in ids.values() if one < number) + 1
     last = min(one for one in ids.values() if one > number) - 1

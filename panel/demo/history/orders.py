@@ -18,7 +18,7 @@ from orders.models import DripFeed, Order, OrderEvent, OrderPoll, PlacementAttem
 from orders.states import FINAL, AttemptOutcome, DripState, EventKind, ReviewReason, Status, Submission
 from panel.demo.history.people import Accounts
 from panel.demo.history.sold import Sold
-from panel.demo.history.story import Drip, Fate, Sale
+from panel.demo.history.story import Drip, Fate, Purchase
 from panel.lib.bulk_sql import update_rows
 from panel.lib.http.exchange import Phase
 from panel.lib.links.keys import link_key
@@ -90,35 +90,35 @@ def write_orders(*, shop: Shop, sold: Sequence[Sold], ids: dict[int, int], draw:
 def _order(
     shop: Shop, sold: Sold, *, place: int, upstream_id: int | None, drips: dict[str, DripFeed], draw: Random
 ) -> Order:
-    sale, service = sold.sale, shop.services[sold.sale.good.name]
-    created_at, is_accepted = shop.ago(sale.age), sale.fate is Fate.ACCEPTED
+    purchase, service = sold.purchase, shop.services[sold.purchase.good.name]
+    created_at, is_accepted = shop.ago(purchase.age), purchase.fate is Fate.ACCEPTED
     order = Order(
-        customer=shop.accounts.users[sale.email],
+        customer=shop.accounts.users[purchase.email],
         service=service,
         service_name=service.name,
         service_type=service.type,
-        link=sale.link,
-        link_key=link_key(sale.link),
-        quantity=sale.quantity,
-        params=sale.params,
+        link=purchase.link,
+        link_key=link_key(purchase.link),
+        quantity=purchase.quantity,
+        params=purchase.params,
         price=sold.price,
         charge=sold.charge,
         refunded=sold.refunded,
         expected_cost=sold.expected_cost,
-        request_key=_request_key(sale, place, drips),
-        api_key_ref=shop.accounts.api_key_id if sale.by_api else None,
-        drip_feed=drips[sale.drip.name] if sale.drip else None,
-        run=sale.run,
+        request_key=_request_key(purchase, place, drips),
+        api_key_ref=shop.accounts.api_key_id if purchase.by_api else None,
+        drip_feed=drips[purchase.drip.name] if purchase.drip else None,
+        run=purchase.run,
         created_at=created_at,
         provider=shop.provider,
         upstream_service_id=service.upstream.external_id,
         exchange_rate=shop.provider.exchange_rate,
         currency=shop.provider.currency,
-        submission=_SUBMISSIONS[sale.fate],
+        submission=_SUBMISSIONS[purchase.fate],
         queued_at=created_at,
         next_action_at=None,
         turn=place + 1,
-        attempts=int(sale.fate in (Fate.ACCEPTED, Fate.REFUSED, Fate.DOUBT)),
+        attempts=int(purchase.fate in (Fate.ACCEPTED, Fate.REFUSED, Fate.DOUBT)),
         status=sold.status,
         start_count=sold.start_count,
         remains=sold.remains,
@@ -129,27 +129,27 @@ def _order(
         order.claim_token = f"{draw.getrandbits(128):032x}"
     if is_accepted:
         order.upstream_id, order.upstream_number = str(upstream_id), upstream_id
-        order.accepted_at = shop.ago(sale.accepted_age)
+        order.accepted_at = shop.ago(purchase.accepted_age)
         order.checked_at = order.finished_at or shop.now
         order.next_poll_at = _next_poll(shop, order, draw)
-    elif sale.fate is Fate.REFUSED:
+    elif purchase.fate is Fate.REFUSED:
         order.status_note = PERMANENT[ErrorCode.BAD_LINK]
-    elif sale.fate is Fate.WITHDRAWN:
+    elif purchase.fate is Fate.WITHDRAWN:
         order.status_note = _WITHDRAWN
-    elif sale.fate is Fate.WAITS:
+    elif purchase.fate is Fate.WAITS:
         order.turn, order.next_action_at = -order.turn, shop.now + timedelta(minutes=1)
-    elif sale.fate is Fate.DOUBT:
-        order.doubt_until = shop.ago(sale.age) + DEADLINE
+    elif purchase.fate is Fate.DOUBT:
+        order.doubt_until = shop.ago(purchase.age) + DEADLINE
         order.review_reason, order.review_since = ReviewReason.DOUBT, order.doubt_until
         order.review_note, order.review_finding = _NEVER_SAID, f"{ReviewReason.DOUBT}:"
     return order
 
 
-def _request_key(sale: Sale, place: int, drips: dict[str, DripFeed]) -> str:
-    if sale.batch:
-        return f"demo-{sale.batch[0]}.{sale.batch[1]}"
-    if sale.drip and sale.run and sale.run > 1:
-        return f"drip-{drips[sale.drip.name].pk}-{sale.run}"
+def _request_key(purchase: Purchase, place: int, drips: dict[str, DripFeed]) -> str:
+    if purchase.batch:
+        return f"demo-{purchase.batch[0]}.{purchase.batch[1]}"
+    if purchase.drip and purchase.run and purchase.run > 1:
+        return f"drip-{drips[purchase.drip.name].pk}-{purchase.run}"
     return f"demo-{place}"
 
 
@@ -169,8 +169,8 @@ def _checked_at(shop: Shop, order: Order) -> datetime | None:
 
 
 def _attempt(shop: Shop, sold: Sold, order: Order, account: str) -> PlacementAttempt:
-    sale = sold.sale
-    ended_at = shop.ago(sale.accepted_age)
+    purchase = sold.purchase
+    ended_at = shop.ago(purchase.accepted_age)
     attempt = PlacementAttempt(
         order=order,
         token=order.claim_token,
@@ -182,9 +182,9 @@ def _attempt(shop: Shop, sold: Sold, order: Order, account: str) -> PlacementAtt
         body=f'{{"order": {order.upstream_id}}}',
         account=account,
     )
-    if sale.fate is Fate.REFUSED:
+    if purchase.fate is Fate.REFUSED:
         attempt.outcome, attempt.body, attempt.detail = AttemptOutcome.REFUSED, '{"error": "Bad link"}', "Bad link"
-    elif sale.fate is Fate.DOUBT:
+    elif purchase.fate is Fate.DOUBT:
         attempt.outcome, attempt.phase, attempt.body, attempt.http_status = AttemptOutcome.UNKNOWN, Phase.SENT, "", None
         attempt.detail = _NO_ANSWER
     return attempt
@@ -196,15 +196,17 @@ def _attempt(shop: Shop, sold: Sold, order: Order, account: str) -> PlacementAtt
 def _write_drips(shop: Shop, sold: Sequence[Sold]) -> dict[str, DripFeed]:
     """Write the drip-feeds, which are paid at their first run. Return them by name."""
     drips = {
-        one.sale.drip.name: _drip(shop, one, one.sale.drip, sold) for one in sold if one.sale.drip and one.sale.run == 1
+        one.purchase.drip.name: _drip(shop, one, one.purchase.drip, sold)
+        for one in sold
+        if one.purchase.drip and one.purchase.run == 1
     }
     DripFeed.objects.bulk_create(drips.values())
     return drips
 
 
 def _drip(shop: Shop, first: Sold, drip: Drip, sold: Sequence[Sold]) -> DripFeed:
-    sale, service = first.sale, shop.services[first.sale.good.name]
-    last = min(one.sale.age for one in sold if one.sale.drip == drip)
+    purchase, service = first.purchase, shop.services[first.purchase.good.name]
+    last = min(one.purchase.age for one in sold if one.purchase.drip == drip)
     state, ended_at, next_run_at, refunded = DripState.RUNNING, None, None, 0
     paused_at, wait_left = None, None
     if drip.begun == drip.runs:
@@ -217,12 +219,12 @@ def _drip(shop: Shop, first: Sold, drip: Drip, sold: Sequence[Sold]) -> DripFeed
     else:
         next_run_at = shop.ago(last) + timedelta(minutes=drip.interval)
     return DripFeed(
-        customer=shop.accounts.users[sale.email],
+        customer=shop.accounts.users[purchase.email],
         service=service,
         service_name=service.name,
-        link=sale.link,
-        quantity=sale.quantity,
-        params=sale.params,
+        link=purchase.link,
+        quantity=purchase.quantity,
+        params=purchase.params,
         runs=drip.runs,
         interval=drip.interval,
         price=first.price,
@@ -234,7 +236,7 @@ def _drip(shop: Shop, first: Sold, drip: Drip, sold: Sequence[Sold]) -> DripFeed
         next_run_at=next_run_at,
         paused_at=paused_at,
         wait_left=wait_left,
-        created_at=shop.ago(sale.age),
+        created_at=shop.ago(purchase.age),
         ended_at=ended_at,
     )
 
@@ -243,26 +245,26 @@ def _drip(shop: Shop, first: Sold, drip: Drip, sold: Sequence[Sold]) -> DripFeed
 
 
 def _events(shop: Shop, sold: Sold, order: Order) -> Iterator[OrderEvent]:
-    sale = sold.sale
+    purchase = sold.purchase
 
     def event(age: float, kind: EventKind, text: str = "", **values: object) -> OrderEvent:
         return OrderEvent(order=order, created_at=shop.ago(age), kind=kind, text=text, **values)
 
-    text = "Order received through the API" if sale.by_api else "Order received"
-    if sale.drip:
-        text = f"Run {sale.run} of {sale.drip.runs} began"
-    yield event(sale.age, EventKind.ORDERED, text, new=Status.PENDING)
-    if sale.fate is Fate.ACCEPTED:
-        yield event(sale.accepted_age, EventKind.SUBMISSION, "Sent to the provider", new=Submission.ACCEPTED)
+    text = "Order received through the API" if purchase.by_api else "Order received"
+    if purchase.drip:
+        text = f"Run {purchase.run} of {purchase.drip.runs} began"
+    yield event(purchase.age, EventKind.ORDERED, text, new=Status.PENDING)
+    if purchase.fate is Fate.ACCEPTED:
+        yield event(purchase.accepted_age, EventKind.SUBMISSION, "Sent to the provider", new=Submission.ACCEPTED)
         yield from _progress(shop, sold, order)
-    elif sale.fate is Fate.DOUBT:
+    elif purchase.fate is Fate.DOUBT:
         moved = {"old": Submission.SUBMITTING, "new": Submission.IN_DOUBT, "is_public": False}
-        yield event(sale.accepted_age, EventKind.SUBMISSION, _NO_ANSWER, **moved)
+        yield event(purchase.accepted_age, EventKind.SUBMISSION, _NO_ANSWER, **moved)
         text = f"{ReviewReason.DOUBT.label}. {_NEVER_SAID}"
-        age = sale.age - DEADLINE.total_seconds()
+        age = purchase.age - DEADLINE.total_seconds()
         yield event(age, EventKind.REVIEW, text, new=ReviewReason.DOUBT, is_public=False)
-    if sale.fate in (Fate.REFUSED, Fate.WITHDRAWN) and sold.finished_age is not None:
-        is_refused = sale.fate is Fate.REFUSED
+    if purchase.fate in (Fate.REFUSED, Fate.WITHDRAWN) and sold.finished_age is not None:
+        is_refused = purchase.fate is Fate.REFUSED
         staff_text, old = ("Bad link", Submission.SUBMITTING) if is_refused else ("", Submission.QUEUED)
         moved = {"old": old, "new": order.submission, "is_public": False}
         actor = None if is_refused else order.customer
@@ -280,15 +282,15 @@ def _events(shop: Shop, sold: Sold, order: Order) -> Iterator[OrderEvent]:
 
 def _progress(shop: Shop, sold: Sold, order: Order) -> Iterator[OrderEvent]:
     """Yield the changes of status so far, each some seconds after the provider made it, and the refund at the end."""
-    sale, plan = sold.sale, sold.sale.plan
+    purchase, plan = sold.purchase, sold.purchase.plan
     assert plan is not None  # noqa: S101  (it was accepted)
     starts = plan.pending_seconds + plan.processing_seconds
     steps = [(plan.pending_seconds, Status.PROCESSING)] if plan.processing_seconds else []
     steps += [(starts, Status.IN_PROGRESS)] if plan.running_seconds else []
-    ends = sale.ends_after
+    ends = purchase.ends_after
     status = Status.PENDING
     for after, new in steps:
-        age = sale.accepted_age - after - 3
+        age = purchase.accepted_age - after - 3
         if age <= 0 or (ends is not None and after >= ends):
             break
         yield OrderEvent(order=order, created_at=shop.ago(age), kind=EventKind.STATUS, old=status, new=new)

@@ -53,10 +53,10 @@ class Account:
 def _spent(sold: Sequence[Sold]) -> list[Flow]:
     flows = []
     for one in sold:
-        if one.sale.plan is None:
+        if one.purchase.plan is None:
             continue
-        flows.append(Flow(one.sale.accepted_age, -one.there))
-        ended = one.sale.ended_age
+        flows.append(Flow(one.purchase.accepted_age, -one.there))
+        ended = one.purchase.ended_age
         if ended is not None and one.kept is not None and one.kept != one.there:
             flows.append(Flow(ended, one.there - one.kept))
     return flows
@@ -92,10 +92,10 @@ def write_provider_money(
         for flow in account.flows
         if flow.is_top_up
     )
-    (place,) = (place for place, one in enumerate(sold) if one.sale.fate is Fate.DOUBT)
+    (place,) = (place for place, one in enumerate(sold) if one.purchase.fate is Fate.DOUBT)
     _write_days(shop, account, doubts=sold[place].expected_cost)
     attempt = PlacementAttempt.objects.get(order=orders[place])
-    age = sold[place].sale.age
+    age = sold[place].purchase.age
     PlacementAttempt.objects.filter(pk=attempt.pk).update(
         balance_before=account.balance(age=age),
         balance_before_at=shop.ago(age),

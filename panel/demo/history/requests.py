@@ -10,7 +10,7 @@ from orders.states import CancelState, EventKind, RefillState
 from panel.demo.history.goods import DAY
 from panel.demo.history.orders import ROWS, Shop
 from panel.demo.history.sold import Sold
-from panel.demo.history.story import Sale
+from panel.demo.history.story import Purchase
 from panel.sandbox.delivery import REFILL_ENDS_AFTER, REJECTED
 from panel.sandbox.past import PastRefill
 
@@ -28,26 +28,28 @@ _STATES = {
 }
 
 
-def past_refills(sales: Sequence[Sale]) -> list[PastRefill]:
-    """Return the refills as the provider has them. `place` counts all sales; it knows none that it refused."""
+def past_refills(purchases: Sequence[Purchase]) -> list[PastRefill]:
+    """Return the refills as the provider has them. `place` counts all purchases; it knows none that it refused."""
     return [
         PastRefill(
             place,
-            ENDS_IN if sale.refill == "pending" else REFILL_ENDS_AFTER - DAY,
-            REJECTED if sale.refill == "rejected" else None,
+            ENDS_IN if purchase.refill == "pending" else REFILL_ENDS_AFTER - DAY,
+            REJECTED if purchase.refill == "rejected" else None,
         )
-        for place, sale in enumerate(sales)
-        if sale.refill not in ("", "refused")
+        for place, purchase in enumerate(purchases)
+        if purchase.refill not in ("", "refused")
     ]
 
 
 def write_requests(*, shop: Shop, sold: Sequence[Sold], orders: Sequence[Order], refill_ids: dict[int, int]) -> None:
     """Write the requests; `refill_ids` are the provider's, by the order's place."""
     pairs = list(zip(sold, orders, strict=True))
-    cancels = [_cancel(shop, one, order) for one, order in pairs if one.sale.cancel]
+    cancels = [_cancel(shop, one, order) for one, order in pairs if one.purchase.cancel]
     CancelRequest.objects.bulk_create(cancels, batch_size=ROWS)
     refills = [
-        _refill(shop, one, order, refill_ids.get(place)) for place, (one, order) in enumerate(pairs) if one.sale.refill
+        _refill(shop, one, order, refill_ids.get(place))
+        for place, (one, order) in enumerate(pairs)
+        if one.purchase.refill
     ]
     Refill.objects.bulk_create(refills, batch_size=ROWS)
     events = [*_cancel_events(cancels), *_refill_events(refills)]
@@ -55,10 +57,10 @@ def write_requests(*, shop: Shop, sold: Sequence[Sold], orders: Sequence[Order],
 
 
 def _cancel(shop: Shop, sold: Sold, order: Order) -> CancelRequest:
-    sale = sold.sale
-    takes = sale.canceled_after if sale.canceled_after is not None else sale.ends_after or 0
+    purchase = sold.purchase
+    takes = purchase.canceled_after if purchase.canceled_after is not None else purchase.ends_after or 0
     # An end by cancel follows the request in seconds; one that came too late crossed the end.
-    age = sale.accepted_age - takes + (20 if sale.cancel != "accepted" else 40)
+    age = purchase.accepted_age - takes + (20 if purchase.cancel != "accepted" else 40)
     request = CancelRequest(
         order=order,
         provider=shop.provider,
@@ -69,15 +71,15 @@ def _cancel(shop: Shop, sold: Sold, order: Order) -> CancelRequest:
         next_action_at=None,
         state=CancelState.ACCEPTED,
     )
-    if sale.cancel == "ended":
+    if purchase.cancel == "ended":
         request.state, request.finished_at = CancelState.ENDED, order.finished_at
-    elif sale.cancel == "refused":
+    elif purchase.cancel == "refused":
         request.state, request.note, request.finished_at = CancelState.REFUSED, _TOO_LATE, request.asked_at
     return request
 
 
 def _refill(shop: Shop, sold: Sold, order: Order, upstream_id: int | None) -> Refill:
-    state, note = _STATES[sold.sale.refill]
+    state, note = _STATES[sold.purchase.refill]
     age = 20 * 60 if state == RefillState.PENDING else (sold.finished_age or 0) - ASKED_AFTER
     refill = Refill(
         order=order,

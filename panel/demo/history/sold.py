@@ -14,7 +14,7 @@ from orders.refunds.policy import Refund, refund_due
 from orders.states import FINAL, Status
 from panel.accounts.models import User
 from panel.demo.history.goods import RATE_CHANGES
-from panel.demo.history.story import Fate, Sale
+from panel.demo.history.story import Fate, Purchase
 from panel.lib.money import charge_for
 from panel.sandbox import delivery
 from panel.sandbox.amounts import share
@@ -66,7 +66,7 @@ class Sold:
     `there` is what the provider took for it, `kept` what it kept of that. `finished_age` is when the panel saw the end.
     """
 
-    sale: Sale
+    purchase: Purchase
     price: int
     charge: int
     expected_cost: int
@@ -81,79 +81,83 @@ class Sold:
 
     @property
     def quantity(self) -> int:
-        return self.sale.quantity
+        return self.purchase.quantity
 
     @property
     def is_package(self) -> bool:
-        return is_package_type(_type(self.sale))
+        return is_package_type(_type(self.purchase))
 
     def past_order(self) -> PastOrder | None:
         """Return the order as the provider has it; None if it never got it."""
-        sale = self.sale
-        if sale.plan is None:
+        purchase = self.purchase
+        if purchase.plan is None:
             return None
-        service = sale.good.service
-        params = {"action": "add", "service": str(service.id), "link": sale.link, **sale.params}
-        if not sale.params and not self.is_package:
-            params["quantity"] = str(sale.quantity)
+        service = purchase.good.service
+        params = {"action": "add", "service": str(service.id), "link": purchase.link, **purchase.params}
+        if not purchase.params and not self.is_package:
+            params["quantity"] = str(purchase.quantity)
         return PastOrder(
             service=service.id,
             type=service.type,
-            link=sale.link,
-            quantity=sale.quantity,
+            link=purchase.link,
+            quantity=purchase.quantity,
             charge=self.there,
             params=params,
-            plan=sale.plan,
-            age=sale.accepted_age,
-            canceled_after=sale.canceled_after,
+            plan=purchase.plan,
+            age=purchase.accepted_age,
+            canceled_after=purchase.canceled_after,
         )
 
 
-def _type(sale: Sale) -> str:
-    return sale.good.service.type.lower().replace(" ", "_")
+def _type(purchase: Purchase) -> str:
+    return purchase.good.service.type.lower().replace(" ", "_")
 
 
-def sell(sales: list[Sale], *, prices: Prices, draw: Random) -> list[Sold]:
+def sell(purchases: list[Purchase], *, prices: Prices, draw: Random) -> list[Sold]:
     """Price the orders and let each come to its present state."""
-    return [_stand(_priced(sale, prices), seen_after=draw.uniform(2, 25)) for sale in sales]
+    return [_stand(_priced(purchase, prices), seen_after=draw.uniform(2, 25)) for purchase in purchases]
 
 
-def _priced(sale: Sale, prices: Prices) -> Sold:
+def _priced(purchase: Purchase, prices: Prices) -> Sold:
     # All runs of a drip-feed are paid at the price of the first.
-    age = sale.age
-    if sale.drip and sale.run:
-        age += (sale.run - 1) * sale.drip.interval * 60
-    found = prices.at(name=sale.good.name, email=sale.email, age=age)
+    age = purchase.age
+    if purchase.drip and purchase.run:
+        age += (purchase.run - 1) * purchase.drip.interval * 60
+    found = prices.at(name=purchase.good.name, email=purchase.email, age=age)
     # The order in doubt was sent just when the rate had risen, and before the panel knew.
-    rate = prices.at(name=sale.good.name, email=sale.email, age=0).rate if sale.fate is Fate.DOUBT else found.rate
-    if is_package_type(_type(sale)):
-        return Sold(sale, found.price, found.price, found.cost, rate)
+    rate = (
+        prices.at(name=purchase.good.name, email=purchase.email, age=0).rate
+        if purchase.fate is Fate.DOUBT
+        else found.rate
+    )
+    if is_package_type(_type(purchase)):
+        return Sold(purchase, found.price, found.price, found.cost, rate)
     return Sold(
-        sale,
+        purchase,
         found.price,
-        charge_for(found.price, sale.quantity),
-        charge_for(found.cost, sale.quantity),
-        share(rate, sale.quantity, 1_000),
+        charge_for(found.price, purchase.quantity),
+        charge_for(found.cost, purchase.quantity),
+        share(rate, purchase.quantity, 1_000),
     )
 
 
 def _stand(sold: Sold, *, seen_after: float) -> Sold:
     """Set how the order stands by now, and return it."""
-    sale = sold.sale
-    if sale.fate in (Fate.REFUSED, Fate.WITHDRAWN):
+    purchase = sold.purchase
+    if purchase.fate in (Fate.REFUSED, Fate.WITHDRAWN):
         sold.status, sold.refunded, sold.undelivered = Status.CANCELED, sold.charge, sold.quantity
-        sold.finished_age = sale.accepted_age
+        sold.finished_age = purchase.accepted_age
     past = sold.past_order()
     if past is None:
         return sold
     there = past.numbered(0, now=0.0)
     at = there.progress(0.0)
     sold.kept = there.kept(0.0)
-    if sale.fate is Fate.DOUBT:
+    if purchase.fate is Fate.DOUBT:
         return sold  # The panel does not know.
     sold.status, sold.start_count, sold.remains = _STATUSES[at.status], at.start_count, at.remains
     if sold.status in FINAL:
-        ended = sale.ended_age
+        ended = purchase.ended_age
         assert ended is not None  # noqa: S101  (the provider says that it ended)
         sold.finished_age = ended - min(seen_after, ended / 2)
         due = refund_due(sold, status=sold.status, remains=sold.remains, upstream_charge=sold.kept)

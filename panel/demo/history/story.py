@@ -46,7 +46,7 @@ class Drip:
 
 
 @dataclass(slots=True)
-class Sale:
+class Purchase:
     """One order. `age` is how many seconds ago it was created, `wait` how long after that it was accepted or ended.
 
     `canceled_after` is in seconds since the acceptance. `cancel` and `refill` say how a request of the customer ended,
@@ -91,14 +91,16 @@ class Sale:
         return self.accepted_age - ends
 
 
-def tell(draw: Random) -> list[Sale]:
+def tell(draw: Random) -> list[Purchase]:
     """Return the month's orders, the oldest first."""
-    sales = [_usual(draw, age=age) for age in _ages(draw)]
-    sales += [_sale(draw, QUIET, name, age=age) for name, age in (("X followers", 17 * DAY), ("X reposts", 16 * DAY))]
+    purchases = [_usual(draw, age=age) for age in _ages(draw)]
+    purchases += [
+        _purchase(draw, QUIET, name, age=age) for name, age in (("X followers", 17 * DAY), ("X reposts", 16 * DAY))
+    ]
     running = _running(draw)
-    sales += [*_batches(draw), *_drips(draw), *_in_the_outage(draw), *running, *_special(draw, running)]
-    _ask(draw, sales)
-    return sorted(sales, key=lambda sale: -sale.age)
+    purchases += [*_batches(draw), *_drips(draw), *_in_the_outage(draw), *running, *_special(draw, running)]
+    _ask(draw, purchases)
+    return sorted(purchases, key=lambda purchase: -purchase.age)
 
 
 def _ages(draw: Random) -> list[float]:
@@ -112,28 +114,28 @@ def _ages(draw: Random) -> list[float]:
     return ages
 
 
-def _usual(draw: Random, *, age: float) -> Sale:
+def _usual(draw: Random, *, age: float) -> Purchase:
     joined = [one for one in PEOPLE if one.share and one.joined > age + HOUR]
     person = draw.choices(joined, [one.share for one in joined])[0]
     goods = [one for one in GOODS if one.new_for is None or one.new_for > age]
     good = draw.choices(goods, [one.share for one in goods])[0]
-    sale = _sale(draw, person.email, good.name, age=age)
+    purchase = _purchase(draw, person.email, good.name, age=age)
     roll = draw.random()
     if roll < 0.02:
-        sale.fate, sale.plan = Fate.REFUSED, None
-    elif roll < 0.05 and good.service.cancel and sale.plan:
-        starts = sale.plan.pending_seconds + sale.plan.processing_seconds
-        sale.canceled_after = starts + sale.plan.running_seconds * draw.uniform(0.2, 0.8)
-        sale.cancel = "ended"
-    return sale
+        purchase.fate, purchase.plan = Fate.REFUSED, None
+    elif roll < 0.05 and good.service.cancel and purchase.plan:
+        starts = purchase.plan.pending_seconds + purchase.plan.processing_seconds
+        purchase.canceled_after = starts + purchase.plan.running_seconds * draw.uniform(0.2, 0.8)
+        purchase.cancel = "ended"
+    return purchase
 
 
-def _sale(draw: Random, email: str, name: str, *, age: float, **values: object) -> Sale:
+def _purchase(draw: Random, email: str, name: str, *, age: float, **values: object) -> Purchase:
     """Return an order that the provider accepted at once and has ended by now."""
     person, good = PERSONS[email], BY_NAME[name]
     quantity = draw.choice(good.quantities)
     wait = draw.uniform(2, 9)
-    sale = Sale(
+    purchase = Purchase(
         email=email,
         good=good,
         quantity=quantity,
@@ -145,8 +147,8 @@ def _sale(draw: Random, email: str, name: str, *, age: float, **values: object) 
         by_api=email == RESELLER and draw.random() < 0.85,
     )
     for column, value in values.items():
-        setattr(sale, column, value)
-    return sale
+        setattr(purchase, column, value)
+    return purchase
 
 
 def _link(draw: Random, person: Person, good: Good) -> str:
@@ -181,10 +183,10 @@ def _plan(draw: Random, good: Good, quantity: int, *, room: float) -> DeliveryPl
 # -- what is more than one order ----------------------------------------------------------------------
 
 
-def _batches(draw: Random) -> list[Sale]:
+def _batches(draw: Random) -> list[Purchase]:
     """Return the orders of three mass orders."""
     return [
-        _sale(draw, email, draw.choice(names), age=age, batch=(f"batch-{number}", place), by_api=False)
+        _purchase(draw, email, draw.choice(names), age=age, batch=(f"batch-{number}", place), by_api=False)
         for number, (email, age, count, names) in enumerate(
             (
                 (STUDIO, 20 * DAY + 3 * HOUR, 8, ("Instagram likes, standard", "Instagram reel views")),
@@ -197,9 +199,9 @@ def _batches(draw: Random) -> list[Sale]:
     ]
 
 
-def _drips(draw: Random) -> list[Sale]:
+def _drips(draw: Random) -> list[Purchase]:
     """Return the runs of drip-feeds: one has ended, one was stopped, one paused, and one begins its next run soon."""
-    sales = []
+    purchases = []
     for email, name, drip, last_age in (
         (BUYER, "Instagram followers, standard", Drip("bakery", 4, 1_440, 4), 11 * DAY),
         (STUDIO, "YouTube views, standard", Drip("studio", 5, 720, 2, stopped_after=2 * HOUR), 8 * DAY),
@@ -210,16 +212,18 @@ def _drips(draw: Random) -> list[Sale]:
         link, quantity = _link(draw, PERSONS[email], good), good.quantities[1]
         for run in range(1, drip.begun + 1):
             age = last_age + (drip.begun - run) * drip.interval * 60
-            sale = _sale(draw, email, name, age=age, link=link, quantity=quantity, drip=drip, run=run, by_api=False)
-            sale.plan = _plan(draw, good, quantity, room=age - 600)
-            sales.append(sale)
-    return sales
+            purchase = _purchase(
+                draw, email, name, age=age, link=link, quantity=quantity, drip=drip, run=run, by_api=False
+            )
+            purchase.plan = _plan(draw, good, quantity, room=age - 600)
+            purchases.append(purchase)
+    return purchases
 
 
-def _in_the_outage(draw: Random) -> list[Sale]:
+def _in_the_outage(draw: Random) -> list[Purchase]:
     """Return orders that customers canceled while the provider did not answer."""
     return [
-        _sale(
+        _purchase(
             draw, email, name, age=OUTAGE - after, wait=waited, plan=None, fate=Fate.WITHDRAWN, by_api=email == RESELLER
         )
         for email, name, after, waited in (
@@ -233,9 +237,9 @@ def _in_the_outage(draw: Random) -> list[Sale]:
 # -- what goes on ------------------------------------------------------------------------------------
 
 
-def _running(draw: Random) -> list[Sale]:
+def _running(draw: Random) -> list[Purchase]:
     """Return orders that are under way, and end one after the other, within minutes or only tomorrow."""
-    sales = []
+    purchases = []
     for email, name, age, begins, ends, share in (
         (BUYER, "Instagram followers, high quality", 55, 170, 640, 1.0),
         (RESELLER, "Telegram members, standard", 100, 260, 2_400, 1.0),
@@ -250,55 +254,55 @@ def _running(draw: Random) -> list[Sale]:
         (RESELLER, "YouTube views, standard", 30_000, -29_000, 31_000, 1.0),
         (BUYER, "YouTube subscribers, slow", 52_000, -51_000, 66_000, 1.0),
     ):
-        sale = _sale(draw, email, name, age=age)
-        sale.plan = _under_way(draw, sale, begins=begins, ends=ends, share=share)
-        sales.append(sale)
-    return sales
+        purchase = _purchase(draw, email, name, age=age)
+        purchase.plan = _under_way(draw, purchase, begins=begins, ends=ends, share=share)
+        purchases.append(purchase)
+    return purchases
 
 
-def _under_way(draw: Random, sale: Sale, *, begins: float, ends: float, share: float) -> DeliveryPlan:
+def _under_way(draw: Random, purchase: Purchase, *, begins: float, ends: float, share: float) -> DeliveryPlan:
     """Return a plan whose delivery begins and ends so many seconds from now; `share` of it is delivered.
 
     Of those that have not begun, the youngest are pending and the others being processed.
     """
-    before = sale.accepted_age + begins
-    pending = before * 0.6 if begins < 0 else sale.accepted_age * 0.4
-    if sale.age < PENDING_UNTIL:
-        pending = sale.accepted_age + begins * 0.6
+    before = purchase.accepted_age + begins
+    pending = before * 0.6 if begins < 0 else purchase.accepted_age * 0.4
+    if purchase.age < PENDING_UNTIL:
+        pending = purchase.accepted_age + begins * 0.6
     return DeliveryPlan(
         ending="completed" if share == 1 else "partial",
         pending_seconds=round(pending, 1),
         processing_seconds=round(before - pending, 1),
         running_seconds=round(ends - begins, 1),
         start_count=draw.randrange(20, 25_000),
-        target=int(sale.quantity * share),
+        target=int(purchase.quantity * share),
     )
 
 
-def _special(draw: Random, under_way: list[Sale]) -> list[Sale]:
+def _special(draw: Random, under_way: list[Purchase]) -> list[Purchase]:
     """Return one order that waits for one of those `under_way`, one that is being canceled, and one in doubt."""
-    running = _sale(draw, STUDIO, "YouTube likes", age=4_300)
+    running = _purchase(draw, STUDIO, "YouTube likes", age=4_300)
     running.plan = _under_way(draw, running, begins=-3_700, ends=8_000, share=1)
     # The provider took the cancel, and carries it out in half a minute.
     running.canceled_after, running.cancel = running.accepted_age + 30, "accepted"
-    doubt = _sale(draw, STUDIO, DOUBTED, age=57 * 60, quantity=10_000, fate=Fate.DOUBT)
+    doubt = _purchase(draw, STUDIO, DOUBTED, age=57 * 60, quantity=10_000, fate=Fate.DOUBT)
     doubt.plan = _under_way(draw, doubt, begins=-3_100, ends=40_000, share=1)
     (first,) = (one for one in under_way if one.good.name == TAKES_TURNS)
-    waits = _sale(draw, STUDIO, TAKES_TURNS, age=1_900, fate=Fate.WAITS, plan=None, link=first.link)
+    waits = _purchase(draw, STUDIO, TAKES_TURNS, age=1_900, fate=Fate.WAITS, plan=None, link=first.link)
     return [running, doubt, waits]
 
 
-def _ask(draw: Random, sales: list[Sale]) -> None:
+def _ask(draw: Random, purchases: list[Purchase]) -> None:
     """Let customers ask for refills of completed orders, and once too late for a cancel."""
     done = [
         one
-        for one in sales
+        for one in purchases
         if one.plan and one.plan.ending == "completed" and one.good.service.refill and not one.cancel and not one.drip
         if (ended := one.ended_age) and 3 * DAY < ended < 24 * DAY
     ]
     states = ("completed",) * 5 + ("rejected",) * 2 + ("refused", "pending")
-    for sale, state in zip(draw.sample(done, k=len(states)), states, strict=True):
-        sale.refill = state
+    for purchase, state in zip(draw.sample(done, k=len(states)), states, strict=True):
+        purchase.refill = state
     late = [one for one in done if not one.refill and one.good.service.cancel]
-    for sale in draw.sample(late, k=2):
-        sale.cancel = "refused"
+    for purchase in draw.sample(late, k=2):
+        purchase.cancel = "refused"

@@ -27,6 +27,7 @@ from panel.demo.history.requests import past_refills, write_requests
 from panel.demo.history.sold import Prices, Sold, sell
 from panel.demo.history.story import tell
 from panel.lib import clock
+from panel.sandbox.amounts import to_text
 from panel.sandbox.past import PastRefill, RecordedPast
 from panel.sandbox.server import SandboxServer
 
@@ -40,6 +41,14 @@ def is_wanted(*, provider: Provider) -> bool:
     if Provider.objects.exclude(pk=provider.pk).exists() or User.objects.count() > _ACCOUNTS:
         return False
     return not any(model.objects.exists() for model in (Order, Entry, Deposit, DripFeed, PlacementAttempt))
+
+
+def list_as_before(server: SandboxServer) -> None:
+    """Let the sandbox have the list of before today: it may be that of an older demo, whose database is gone."""
+    for name, changes in TODAYS_LIST.items():
+        service = SERVICES[name]
+        before = {"rate": to_text(service.rate), "max": service.max}
+        server.set_service(service.id, **{column: before[column] for column in changes})
 
 
 def let_rates_change(*, provider: Provider, server: SandboxServer) -> SyncRun:
@@ -95,7 +104,7 @@ def _record(server: SandboxServer, sold: Sequence[Sold], now: datetime) -> tuple
     # The sandbox takes orders as they were accepted, the panel as they were created.
     there.sort(key=lambda pair: -pair[1].age)
     place_there = {place: number for number, (place, _) in enumerate(there)}
-    refills = past_refills([one.sale for one in sold])
+    refills = past_refills([one.purchase for one in sold])
     recorded: RecordedPast = server.record_past(
         orders=[past for _, past in there],
         refills=[PastRefill(place_there[one.place], one.ends_in, one.forced_status) for one in refills],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from random import Random
 
@@ -15,10 +16,13 @@ from orders.models import CancelRequest, DripFeed, MoneyDay, Order, OrderEvent, 
 from orders.states import CancelState, DripState, RefillState, ReviewReason, Status, Submission
 from panel.accounts.models import User
 from panel.demo import setup
-from panel.demo.history import people, write
+from panel.demo.history import goods, people, write
 from panel.demo.history.story import tell
 from panel.news.models import NewsItem
 from panel.ops.invariants import find_breaches
+from panel.sandbox.delivery import plan_delivery
+from panel.sandbox.past import PastOrder
+from panel.sandbox.server import SandboxServer
 from tests import make
 
 Fill = Callable[[], None]
@@ -93,6 +97,19 @@ def test_history_when_killed_half_way_then_nothing_is_left_and_the_next_start_wr
 
 
 @pytest.mark.django_db(transaction=True)
+def test_history_when_the_sandbox_is_of_an_older_demo_then_complete_too(fill: Fill, ports: setup.Ports) -> None:
+    with SandboxServer(db_path=setup.SANDBOX_DB, port=ports.sandbox, key=setup.SANDBOX_KEY) as server:
+        for name, changes in goods.TODAYS_LIST.items():
+            server.set_service(goods.SERVICES[name].id, **changes)
+        plan = plan_delivery(order_id=1, quantity=100, link="https://example.com/a")
+        old = PastOrder(1, "Default", "https://example.com/a", 100, 65_000, {}, plan, age=10.0)
+        number = server.record_past(orders=[old], refills=[], balance=0, wall=time.time()).order_ids[0]
+    fill()
+    assert CatalogChange.objects.filter(accepted_at=None, is_urgent=True).count() == 1
+    assert min(Order.objects.exclude(upstream_number=None).values_list("upstream_number", flat=True)) > number
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("found", ["an order", "a customer", "another provider", "money"])
 def test_history_when_the_database_is_used_then_not_written(fill: Fill, found: str) -> None:
     if found == "an order":
@@ -114,4 +131,4 @@ def test_story_when_told_twice_then_the_same() -> None:
     assert one == other
     assert one != tell(Random(write.SEED + 1))
     assert 400 < len(one) < 800
-    assert [sale.age for sale in one] == sorted((sale.age for sale in one), reverse=True)
+    assert [purchase.age for purchase in one] == sorted((purchase.age for purchase in one), reverse=True)
