@@ -59,7 +59,7 @@ def take_margin_preview(page: Page) -> None:
 
 def take_doubt(page: Page) -> None:
     page.goto("/admin/orders/orderinreview/")
-    page.locator("a[href*='/decide/']").first.click()
+    page.locator("#result_list a[href*='/change/']").first.click()
     page.wait_for_url("**/decide/**")
 
 
