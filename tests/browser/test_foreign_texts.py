@@ -15,6 +15,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 from billing.models import Deposit
+from catalog.selectors import services_on_sale
 from orders.models import DripFeed, Order
 from orders.states import ReviewReason, Submission
 from panel.accounts.models import ApiKey, User
@@ -138,6 +139,7 @@ def customer_pages(customer: User) -> dict[str, str]:
         "order": Order.objects.filter(customer=customer).order_by("pk")[0].pk,
         "drip": DripFeed.objects.get(customer=customer).pk,
         "deposit": Deposit.objects.filter(customer=customer).order_by("pk")[0].pk,
+        "service": services_on_sale().order_by("pk")[0].pk,
         "api": ApiKey.objects.get(customer=customer).pk,
     }
     today = timezone.localdate()
@@ -200,7 +202,7 @@ def test_customer_pages_when_every_text_is_hostile_then_nothing_runs(
     customer = shop["accounts.User"]
     Deposit.objects.update(receipt="")
     fill()
-    settings.PANEL_NAME = PAYLOADS[2]
+    settings.PANEL_NAME, settings.PUBLIC_SHOP = PAYLOADS[2], True
     service = shop["catalog.Service"]
     addresses = customer_pages(customer)
     more = [f"{addresses['order_new']}?service={service.pk}&link={quote(PAYLOADS[0])}"]
