@@ -316,4 +316,4 @@ def _progress(shop: Shop, sold: Sold, order: Order) -> Iterator[OrderEvent]:
 
 
 def _refund_text(sold: Sold, why: str) -> str:
-    return f"Refunded {format_money(sold.refunded, settings.PANEL_CURRENCY, exact=True)}: {why}"
+    return f"Refunded {format_money(sold.refunded, settings.PANEL_CURRENCY)}: {why}"
