@@ -123,10 +123,12 @@ def store_created(*, invoice: Invoice, created: Created) -> Invoice:
     """Move an invoice that is being created, or lost, to OPEN."""
     now = clock.now()
     expires_at = created.expires_at or now + LIFETIME
+    # It becomes a link of a page.
+    url = created.url if created.url.startswith("https://") else ""
     Invoice.objects.filter(pk=invoice.pk, state__in=(Invoice.State.CREATING, Invoice.State.LOST)).update(
         state=Invoice.State.OPEN,
         external_id=created.external_id,
-        url=created.url,
+        url=url,
         details=dict(created.details),
         expires_at=expires_at,
         next_poll_at=next_poll(now=now, created_at=now, expires_at=expires_at, salt=invoice.pk),

@@ -59,7 +59,12 @@ FOREIGN = {
     "activity.ActivityDetail": "agent changes",
     "usersessions.UserSession": "user_agent",
     "billing.Deposit": "reference receipt_name",
+    "billing.GatewayCall": "body headers",
+    "billing.Invoice": "details last_error",
+    "billing.Payment": "external_id reference note",
+    "billing.Reversal": "note",
     "orders.DripFeed": "link params",
+    "orders.OrderDraft": "service_name typed",
     "orders.SavedView": "name",
     "orders.Order": "service_name link params status_note review_note closed_review upstream_service_id",
     # providers
@@ -79,7 +84,7 @@ FOREIGN = {
     "accounts.AccountMail": "",
     "admin.LogEntry": "object_repr change_message",
     "billing.Entry": "memo",
-    "billing.PaymentMethod": "name instructions",
+    "billing.PaymentMethod": "name instructions last_error",
     "catalog.Category": "name",
     "catalog.CustomerGroup": "name",
     "catalog.PriceChange": "summary before",
@@ -111,9 +116,14 @@ OURS = {
     "sessions.Session": "session_key session_data",
     "mfa.Authenticator": "data",
     "admin.LogEntry": "object_id",
-    "billing.Deposit": "receipt note request_key",
+    "billing.Coupon": "code",
+    "billing.Deposit": "code receipt note request_key tiers",
     "billing.Entry": "key",
-    "billing.PaymentMethod": "kind",
+    "billing.GatewayCall": "address call_id problem",
+    "billing.Invoice": "currency external_id our_ref url",
+    "billing.Payment": "currency",
+    "billing.PaymentMethod": "kind credentials_encrypted tiers",
+    "billing.SigningSecret": "secret_encrypted",
     "catalog.CatalogChange": "old new",
     "catalog.CatalogVersion": "token",
     "catalog.PriceChange": "edits",
@@ -136,6 +146,7 @@ OURS = {
     "orders.MoneyDay": "currency",
     "orders.MoneyEntry": "currency key",
     "orders.Order": "service_type link_key request_key currency claim_token upstream_id review_finding closed_finding",
+    "orders.OrderDraft": "request_key",
     "orders.OrderEvent": "kind old new",
     "orders.OrderPoll": "held_status",
     "orders.Orphan": "status currency",
@@ -158,11 +169,15 @@ _TEXTS = (
 )
 # The shapes of JSON that the pages read.
 _SHAPES: dict[str, Callable[[str], Any]] = {
+    "orders.OrderDraft.typed": lambda text: {"service": "1", "link": text, "quantity": text},
     "orders.DripFeed.params": lambda text: {"comments": text},
     "orders.Order.params": lambda text: {"comments": text},
     "orders.PlacementAttempt.orphans": lambda text: [
         {"id": text, "status": text, "remains": text, "charge": text, "agrees": True}
     ],
+    "billing.GatewayCall.body": lambda text: text.encode(),
+    "billing.GatewayCall.headers": lambda text: {"user-agent": text},
+    "billing.Invoice.details": lambda text: {"Network": text},
     "catalog.SyncRun.skipped": lambda text: [[1, text, text]],
     "catalog.SyncRun.grounds": lambda text: {
         "examples": {"gone": [[text, text]], "rates": [[text, text, 1_000, 2_000]]},

@@ -29,6 +29,7 @@ from tests.panel.routes.test_routes import ROUTES, address_of, row_of
 
 OWN_TEMPLATES = {
     *("accounts_user_change_address", "accounts_user_delete", "accounts_user_history", "billing_wallet_move_money"),
+    *("billing_paymentmethod_gateway", "billing_paymentmethod_signed_calls", "billing_payment_credit"),
     *("catalog_category_add", "catalog_category_delete", "catalog_category_history", "catalog_catalogchange_accept"),
     *("catalog_catalogchange_refills", "catalog_customergroup_change_discount", "catalog_pricechange_preview"),
     *("catalog_provider_test_dialect", "catalog_provider_import_now", "catalog_service_import", "orders_order_profit"),
