@@ -112,6 +112,10 @@ def test_search_when_a_number_then_that_service_first_then_names_with_it():
     assert list(search(SHOP, "3", same=PLAIN).ids) == [3, 4, 8]
     assert list(search(SHOP, "#3", same=PLAIN).ids) == [3, 4, 8]
     assert list(search(SHOP, "٣", same=PLAIN).ids) == [3, 4, 8]
+    last = build_index(
+        Row(pk, name, 1, "All", "default", "") for pk, name in ((7, "3 days"), (8, "Max 3"), (3, "Likes"))
+    )
+    assert list(search(last, "3", same=PLAIN).ids) == [3, 7, 8]
     assert list(search(SHOP, "5 · YouTube Subscribers", same=PLAIN).ids) == [5]
 
 
