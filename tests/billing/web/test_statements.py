@@ -138,6 +138,7 @@ def test_statement_when_the_wallet_grows_then_as_many_statements(filled, custome
 
 def test_spent_when_reckoned_from_what_came_in_then_as_the_sum_of_charges(filled, customer, monkeypatch):
     monkeypatch.setattr(statements, "this_month", lambda: NOVEMBER)
+    make.customer("other@example.org", funds="7")
     post(customer, "1", "bonus", key="x", at=at(2026, 12, 2))
     post(customer, "-0.3", "adjustment", key="y", at=at(2026, 12, 3))
     wallet = wallet_of(customer=customer)
