@@ -64,7 +64,7 @@ FOREIGN = {
     "billing.Payment": "external_id reference note",
     "billing.Reversal": "note",
     "orders.DripFeed": "link params",
-    "orders.OrderDraft": "service_name typed",
+    "orders.OrderDraft": "typed service_name",
     "orders.SavedView": "name",
     "orders.Order": "service_name link params status_note review_note closed_review upstream_service_id",
     # providers
@@ -169,9 +169,9 @@ _TEXTS = (
 )
 # The shapes of JSON that the pages read.
 _SHAPES: dict[str, Callable[[str], Any]] = {
-    "orders.OrderDraft.typed": lambda text: {"service": "1", "link": text, "quantity": text},
     "orders.DripFeed.params": lambda text: {"comments": text},
     "orders.Order.params": lambda text: {"comments": text},
+    "orders.OrderDraft.typed": lambda text: {"link": text, "comments": text},
     "orders.PlacementAttempt.orphans": lambda text: [
         {"id": text, "status": text, "remains": text, "charge": text, "agrees": True}
     ],

@@ -29,7 +29,7 @@ from catalog.pauses import PauseKind, pause_provider
 from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
-from orders.models import MoneyDay, Order, OrderInReview, Orphan, SavedView, SendingStop
+from orders.models import MoneyDay, Order, OrderDraft, OrderInReview, Orphan, SavedView, SendingStop
 from orders.states import ReviewReason, StopReason
 from panel.accounts.models import Role, SignIn, User
 from panel.accounts.own_roles import give_rights
@@ -161,6 +161,8 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
             customer=customer, kind="order_ended", word="partial", key="1", number=order.pk, happened_at=timezone.now()
         ),
         SavedView.objects.create(customer=customer, name="Client A", query="status=partial"),
+        # Short of money, so that the pages about it name it.
+        OrderDraft.objects.create(customer=customer, service_name="Followers", charge=10**12, is_short=True),
         SettingChange.objects.create(name=PANEL_NAME.name, version=1, old=None, new="Other"),
     )
     RecoveryCodes.activate(customer).mark_as_viewed()
