@@ -19,7 +19,7 @@ from panel.lib.links.platforms import PLATFORMS
 MAX_QUERY = 2_000
 SORTS = {
     "": gettext_lazy("Most ordered first"),
-    "shelf": gettext_lazy("As the shop sorts them"),
+    "shelf": gettext_lazy("The shop's order"),
     "cheapest": gettext_lazy("Cheapest first"),
     "fastest": gettext_lazy("Fastest first"),
 }

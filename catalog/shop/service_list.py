@@ -14,7 +14,8 @@ from catalog.models import Favourite, Service
 from catalog.platform_marks import OTHER, platform_label
 from catalog.prices.customer_prices import Offer, offers_for
 from catalog.search import find_service_ids
-from catalog.search.links import find_for_link
+from catalog.search.index import current_index
+from catalog.search.links import fitting, read_link
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop.favorites import marked_by
@@ -160,8 +161,7 @@ def _matches(shelf: Shelf, wanted: ServiceFilters, customer: AnyUser) -> _Matche
     rank: dict[int, int] = {}
     meant = ""
     if wanted.q:
-        ids, meant = _search(wanted)
-        rank = {pk: place for place, pk in enumerate(ids)}
+        rank, meant = _search(wanted)
         tests.append(lambda row: row.pk in rank)
     if wanted.refill:
         tests.append(lambda row: row.refill)
@@ -174,12 +174,17 @@ def _matches(shelf: Shelf, wanted: ServiceFilters, customer: AnyUser) -> _Matche
     return _Matches(rows, rank, meant)
 
 
-def _search(wanted: ServiceFilters) -> tuple[Sequence[int], str]:
-    """Return the services that fit the link or the words, the best first, and words that may have been meant."""
-    if (fitting := find_for_link(wanted.link)) is not None:
-        return fitting.ids, ""
+def _search(wanted: ServiceFilters) -> tuple[dict[int, int], str]:
+    """Return the services that fit the words or the link, by rank, and words that may have been meant.
+
+    Of those that fit a link, the ones for what it leads to come before those that may be for it.
+    """
+    if (place := read_link(wanted.q)) is not None:
+        index = current_index()
+        whats = {pk: index.target_of(index.place_of[pk]).what for pk in fitting(index, place)}
+        return {pk: int(what is not place.what) for pk, what in whats.items()}, ""
     found = find_service_ids(wanted.q)
-    return found.ids, found.did_you_mean
+    return {pk: rank for rank, pk in enumerate(found.ids)}, found.did_you_mean
 
 
 def _platforms(counts: Mapping[str, int], wanted: ServiceFilters) -> list[Choice]:

@@ -371,6 +371,15 @@ def test_search_when_it_is_a_link_then_services_that_fit_it(signed_in, platforms
     assert find(signed_in, q=link) == expected
 
 
+def test_link_when_several_services_fit_then_surest_and_most_ordered_first(signed_in, provider):
+    names = ("Instagram story views", "Instagram likes", "Instagram saves")
+    made = {name: make.service(provider, external_id=name, name=name) for name in names}
+    for name, orders in (("Instagram story views", 90), ("Instagram saves", 9)):
+        ServiceFigures.objects.create(service=made[name], orders=orders)
+    expected = ["Instagram saves", "Instagram likes", "Instagram story views"]
+    assert find(signed_in, q="https://www.instagram.com/p/AbC123/") == expected
+
+
 def test_link_when_pasted_then_goes_along_to_the_order_form(settings, signed_in, platforms):
     settings.PUBLIC_SHOP = True
     link = "https://www.youtube.com/@natgeo?a=b&x"
