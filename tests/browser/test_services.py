@@ -139,6 +139,8 @@ def test_row_when_reached_by_platform_and_category_then_ordered(shop, open_page)
     check_page(page, DESKTOP)
     page.go_back()
     expect(shown(page)).to_have_text("22 services")
+    # The page before is loaded anew: a click must not fall between.
+    page.wait_for_load_state()
     row(page, "TikTok Views 10 ").get_by_role("link", name="Order").click()
     expect(page).to_have_url(re.compile(r"/orders/new/\?service=\d+$"))
 
