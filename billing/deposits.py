@@ -25,7 +25,7 @@ from billing.models.deposits import private_storage, receipt_path
 from billing.promotions.coupons import CouponRefused, check_coupon, coupon_bonus, give_back_coupon, redeem_coupon
 from billing.receipts import Receipt
 from billing.references import new_code
-from billing.wallets import wallet_of
+from billing.wallets import lock_wallet, wallet_of
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
@@ -36,6 +36,8 @@ from panel.staff.deeds import UNSTATED, Why, record_deed
 from panel.staff.kinds import Kind
 
 MAX_WAITING = 5
+# Requests of one customer in a day, canceled ones included: a gateway is asked about each for days.
+MAX_A_DAY = 40
 MAX_REFERENCE = 200
 MAX_NOTE = 300
 
@@ -172,7 +174,13 @@ def _create(*, customer: User, method: PaymentMethod, coupon: str, **values: Any
             )
             % {"count": MAX_WAITING}
         )
+    if not User.objects.filter(pk=customer.pk, closed_at=None).exists():
+        raise MethodGone(_("This account was closed meanwhile. Nothing was sent."))
     now = clock.now()
+    if Deposit.objects.filter(customer_id=customer.pk, created_at__gt=now - timedelta(days=1)).count() >= MAX_A_DAY:
+        raise TooManyWaiting(
+            _("You sent %(count)s requests in a day, which is the most. Try it again later.") % {"count": MAX_A_DAY}
+        )
     expires_at = now + timedelta(hours=method.hours_open)
     times = {"created_at": now, "mail_due_at": now, "expires_at": expires_at, "code": new_code(), **values}
     promised = {"bonus_bp": method.bonus_bp, "tiers": method.tiers}
@@ -231,6 +239,11 @@ def approve_deposit(
     post = partial(ledger.post, wallet_id=wallet.pk, memo=deposit.method.name, actor=actor)
     try:
         with transaction.atomic():
+            # Before the bonus is counted: its coupon is given back, or a payment credited, at the same moment.
+            lock_wallet(customer_id=deposit.customer_id)
+            deposit = (
+                Deposit.objects.select_for_update(of=("self",)).select_related("customer", "method").get(pk=deposit_id)
+            )
             bonus = promised_bonus(deposit=deposit, credited=credited)
             decided = _decide(
                 deposit_id,

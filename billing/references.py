@@ -13,7 +13,6 @@ CODE_LENGTH = 8
 # Words of a reference that are looked up: banks put their own text around.
 MAX_WORDS = 20
 _WORD = re.compile(r"[0-9A-Z]+")
-_NUMBER = re.compile(r"#([0-9]{1,18})")
 
 
 def new_code() -> str:
@@ -38,9 +37,13 @@ def codes_in(reference: str) -> list[str]:
     return [word for word in (*words, *joined) if len(word) == CODE_LENGTH and set(word) <= set(ALPHABET)]
 
 
-def deposit_of(*, reference: str) -> Deposit | None:
-    """Return the deposit that a reference names: "#12" by its number, a text by the one code in it."""
-    if numbered := _NUMBER.fullmatch(reference):
-        return Deposit.objects.filter(pk=int(numbered[1])).first()
-    found = list(Deposit.objects.filter(code__in=codes_in(reference))[:2])
-    return found[0] if len(found) == 1 else None
+def deposit_of(*, reference: str, number: int | None = None) -> Deposit | None:
+    """Return the deposit that a payment is for: by the number that its gateway gave, else by the one code in its text.
+
+    A number in the text counts for nothing: payers write numbers of their own. Return None if number and code disagree.
+    """
+    coded = list(Deposit.objects.filter(code__in=codes_in(reference))[:2])
+    if number is None:
+        return coded[0] if len(coded) == 1 else None
+    numbered = Deposit.objects.filter(pk=number).first()
+    return None if coded and coded != [numbered] else numbered

@@ -7,7 +7,7 @@ from django.conf import settings
 from billing import ledger
 from billing.adjusting import adjust_wallet
 from billing.deposits import DecisionRefused, approve_deposit
-from billing.intake.crediting import CannotConvert, PaymentMoved, credit_held_payment
+from billing.intake.crediting import CannotCredit, PaymentMoved, credit_held_payment
 from billing.models import Deposit, Payment, Wallet
 from panel.lib.money import format_money
 from panel.lib.own_account import OwnAccount
@@ -58,8 +58,8 @@ def asked_credit(*, payment: Payment, deposit: Deposit) -> Asked:
             f"Credit {_shown(payment.came_in - payment.credited)} that came in through {payment.method.name} "
             f"to {deposit.customer}, deposit {deposit.pk}"
         ),
-        params={"deposit": deposit.pk},
-        request_key=f"{CREDIT}:{payment.pk}:{deposit.pk}",
+        params={"deposit": deposit.pk, "came_in": payment.came_in},
+        request_key=f"{CREDIT}:{payment.pk}:{deposit.pk}:{payment.came_in}",
         customer_id=deposit.customer_id,
     )
 
@@ -87,12 +87,14 @@ def _approve(look: SecondLook, why: Why) -> str:
 
 
 def _credit(look: SecondLook, why: Why) -> str:
-    deposit = Deposit.objects.select_related("customer").get(pk=look.params["deposit"])
+    deposit, came_in = Deposit.objects.select_related("customer").get(pk=look.params["deposit"]), look.params["came_in"]
     try:
-        payment = credit_held_payment(payment_id=look.object_id, deposit=deposit, actor=look.asked_by, why=why)
+        payment = credit_held_payment(
+            payment_id=look.object_id, deposit=deposit, actor=look.asked_by, came_in=came_in, why=why
+        )
     except PaymentMoved:
         raise ActRefused("It was decided meanwhile.") from None
-    except (CannotConvert, OwnAccount, ledger.LedgerError) as error:
+    except (CannotCredit, OwnAccount, ledger.LedgerError) as error:
         raise ActRefused(str(error)) from error
     return f"{_shown(payment.credited + payment.bonus)} was added to the wallet of {deposit.customer}."
 

@@ -91,7 +91,6 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/intake/arrivals.py: _NUMBER": Untrusted("a number in a signed call", MAX_INTAKE),
     "billing/bonus_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
     "billing/promotions/coupons.py: _CODE": Untrusted("a field of the owner's form", MAX_BODY),
-    "billing/references.py: _NUMBER": Untrusted("a reference in a signed call", 200),
     "billing/references.py: _WORD": Untrusted("a reference in a signed call", 200),
     "panel/lib/signatures.py: _ID": Untrusted("a header", MAX_HEADER),
     "panel/lib/signatures.py: _SECONDS": Untrusted("a header", MAX_HEADER),

@@ -51,6 +51,8 @@ class CouponForm(forms.ModelForm):
             data[name] = data.get(name) or 0
         if not self.errors and bool(data["bonus_bp"]) == bool(data["amount"]):
             self.add_error("amount", "Give either a percentage or an amount.")
+        if data.get("amount") and data["minimum"] < data["amount"]:
+            self.add_error("minimum", "An amount on top needs a deposit of at least as much.")
         if data.get("starts_at") and data.get("ends_at") and data["ends_at"] <= data["starts_at"]:
             self.add_error("ends_at", "It ends before it starts.")
         if data.get("max_uses") is not None and data["max_uses"] < self.instance.uses:
@@ -77,6 +79,13 @@ class CouponAdmin(AsksAgain, ModelAdmin):
     @display(description="Used", ordering="uses")
     def shown_uses(self, coupon: Coupon) -> str:
         return f"{coupon.uses:,} of {coupon.max_uses:,}" if coupon.max_uses is not None else f"{coupon.uses:,}"
+
+    def save_model(self, request: HttpRequest, obj: Coupon, form: forms.ModelForm, change: bool) -> None:
+        """Write what was changed alone: the count of uses moves while the form is open."""
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif changed := [name for name in form.changed_data if name != "methods"]:
+            obj.save(update_fields=changed)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

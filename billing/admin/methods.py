@@ -127,6 +127,10 @@ class PaymentMethodForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        if data.get("kind") == "signed":
+            for name in ("max_payment", "max_day"):
+                if data.get(name) is None and name not in self.errors:
+                    self.add_error(name, "Signed calls need a limit: it bounds what a leaked secret can credit.")
         if "minimum" in data and "maximum" in data and data["minimum"] > data["maximum"]:
             self.add_error("maximum", "This is below the smallest amount.")
         return data

@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing import ledger
-from billing.intake.crediting import CannotConvert, PaymentMoved, credit_held_payment, dismiss_payment
+from billing.intake.crediting import CannotCredit, PaymentMoved, credit_held_payment, dismiss_payment
 from billing.intake.proposals import proposals_for
 from billing.models import Deposit, GatewayCall, Payment
 from billing.second_looks import asked_credit
@@ -172,7 +172,9 @@ class PaymentAdmin(ReadOnlyAdmin):
             return act_or_ask(act=lambda: credit(payment, deposit, why), asked=asked, actor=user, why=why)
 
         def credit(payment: Payment, deposit: Deposit, why: Why) -> str:
-            credited = credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=user, why=why)
+            credited = credit_held_payment(
+                payment_id=payment.pk, deposit=deposit, actor=user, came_in=payment.came_in, why=why
+            )
             return f"{self.shown_credited(credited)} was added to the wallet of {deposit.customer}."
 
         return self._confirm(
@@ -228,7 +230,7 @@ class PaymentAdmin(ReadOnlyAdmin):
                 return act(payment, data)
             except PaymentMoved:
                 raise ActionRefused("It was decided meanwhile. Nothing was done.") from None
-            except (CannotConvert, ledger.LedgerError) as error:
+            except (CannotCredit, ledger.LedgerError) as error:
                 raise ActionRefused(f"{error} Nothing was done.") from error
 
         return confirm_and_act(
@@ -238,7 +240,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             form_class=form_of(payment),
             title=f"{title}: {self.shown_came_in(payment)} through {payment.method.name}",
             act=decide,
-            seen=payment.state,
+            seen=f"{payment.state}:{payment.came_in}",
             is_atomic=True,
             **words,
         )

@@ -11,8 +11,11 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
+from billing.destinations import announce_destination
 from billing.intake.secrets import add_secret, end_old_secrets, secrets_of
 from billing.models import PaymentMethod
+from panel.accounts.owner_notices import Shift
+from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 from panel.lib.recent_sign_in import require_recent_sign_in
 
@@ -36,6 +39,9 @@ def signed_calls_page(model_admin: admin.ModelAdmin, request: HttpRequest, objec
             model_admin.log_change(request, method, f"Ended {ended} old secrets at once.")
         else:
             secret = add_secret(method=method)
+            announce_destination(
+                method=method, shifts=[Shift("Secrets of signed calls", "", "a new one")], actor=user_of(request)
+            )
             model_admin.log_change(request, method, "Made a new secret for signed calls.")
         rows = secrets_of(method=method)
     context = {

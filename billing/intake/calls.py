@@ -26,6 +26,7 @@ from panel.lib.task_hints import hint_after_commit
 
 # Bytes of a body that are read and kept. An arrival has some hundred.
 MAX_BODY = 64 * 1024
+MAX_STRANGERS_BODY = 1024
 # Headers that are kept, cut to this length.
 KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature")
 MAX_HEADER = 500
@@ -91,7 +92,8 @@ def _take(method: PaymentMethod, call: Call, call_id: str, arrival: Arrival) -> 
         payment = Payment.objects.create(
             method=method,
             external_id=arrival.payment_id,
-            reference=arrival.reference or f"#{arrival.deposit}",
+            reference=arrival.reference,
+            deposit_number=arrival.deposit,
             currency=arrival.currency,
             came_in=arrival.amount,
             seen_at=clock.now(),
@@ -107,8 +109,8 @@ def _take(method: PaymentMethod, call: Call, call_id: str, arrival: Arrival) -> 
 
 
 def _is_same(payment: Payment, arrival: Arrival) -> bool:
-    reference = arrival.reference or f"#{arrival.deposit}"
-    return (payment.came_in, payment.currency, payment.reference) == (arrival.amount, arrival.currency, reference)
+    known = (payment.came_in, payment.currency, payment.reference, payment.deposit_number)
+    return known == (arrival.amount, arrival.currency, arrival.reference, arrival.deposit)
 
 
 def _contradict(
@@ -134,11 +136,13 @@ def refuse_call(
 def keep_call(method: PaymentMethod, call: Call, outcome: str, **values: Any) -> None:
     """Store a call as it came, with what was decided about it."""
     kept = {name: call.headers[name][:MAX_HEADER] for name in KEPT_HEADERS if name in call.headers}
+    is_genuine = values.get("is_genuine", False)
     GatewayCall.objects.create(
         method=method,
         outcome=outcome,
         headers=kept,
-        body=call.body,
+        # Anybody can send what is not genuine: too little of it is kept to fill a disk.
+        body=call.body if is_genuine else call.body[:MAX_STRANGERS_BODY],
         size=call.size,
         address=call.address,
         received_at=clock.now(),

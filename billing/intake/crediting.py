@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
@@ -21,7 +22,7 @@ from billing import ledger
 from billing.deposits import promised_bonus
 from billing.models import Deposit, Entry, Payment, PaymentCredit, PaymentMethod
 from billing.references import deposit_of
-from billing.wallets import wallet_of
+from billing.wallets import lock_wallet, wallet_of
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
@@ -32,17 +33,21 @@ from panel.lib.own_account import refuse_own
 from panel.staff.deeds import UNSTATED, Why, record_deed
 from panel.staff.kinds import Kind
 
+log = structlog.get_logger(__name__)
+
 # Payments of one round, and how long another worker leaves them alone.
 BATCH = 100
 LEASE = timedelta(minutes=1)
+# Before a payment that could not be credited is tried again.
+RETRY = timedelta(minutes=10)
 
 
 class PaymentMoved(Exception):
     """Somebody else decided the payment meanwhile. Nothing was changed."""
 
 
-class CannotConvert(Exception):
-    """The payment is in another currency than the panel. The message is for staff."""
+class CannotCredit(Exception):
+    """The payment cannot be credited by anybody. The message is for staff."""
 
 
 def credit_due_payments() -> int:
@@ -50,7 +55,12 @@ def credit_due_payments() -> int:
     done = 0
     while batch := claim_due(Payment.objects.all(), due="due_at", lease=LEASE, limit=BATCH):
         for payment in batch:
-            credit_payment(payment_id=payment.pk)
+            try:
+                credit_payment(payment_id=payment.pk)
+            except Exception:
+                # The others must not wait behind it, and neither behind its next try.
+                log.exception("payment not credited", payment=payment.pk)
+                Payment.objects.filter(pk=payment.pk).update(due_at=clock.now() + RETRY)
         done += len(batch)
     return done
 
@@ -62,7 +72,9 @@ def credit_payment(*, payment_id: int) -> Payment:
         if payment.state not in (Payment.State.SEEN, Payment.State.CREDITED) or payment.credited == payment.came_in:
             Payment.objects.filter(pk=payment_id).update(due_at=None)
             return payment
-        deposit = payment.deposit or deposit_of(reference=payment.reference)
+        found = payment.deposit or deposit_of(reference=payment.reference, number=payment.deposit_number)
+        # Locked before it is judged: it may be approved or refused by hand at this moment.
+        deposit = _lock_deposit(found) if found else None
         if reason := _reason_to_hold(payment, deposit):
             return _hold(payment, deposit, reason)
         assert deposit is not None
@@ -76,6 +88,12 @@ def _lock(payment_id: int) -> Payment:
     return Payment.objects.select_for_update(of=("self",)).select_related("method", "deposit").get(pk=payment_id)
 
 
+def _lock_deposit(deposit: Deposit) -> Deposit:
+    """Lock the customer's wallet and the deposit, in the order in which requests lock them."""
+    lock_wallet(customer_id=wallet_of(customer=deposit.customer).customer_id)
+    return Deposit.objects.select_for_update(of=("self",)).select_related("customer").get(pk=deposit.pk)
+
+
 def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
     """Return a value of Payment.Hold, "" if nothing speaks against crediting."""
     method, hold = payment.method, Payment.Hold
@@ -85,6 +103,10 @@ def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
         return hold.CURRENCY
     if deposit is None:
         return hold.UNKNOWN_REFERENCE
+    if deposit.method_id != payment.method_id:
+        return hold.OTHER_METHOD
+    if deposit.customer.closed_at is not None:
+        return hold.CLOSED
     if deposit.state == Deposit.State.REFUSED:
         return hold.REFUSED
     if (
@@ -123,12 +145,10 @@ def _hold(payment: Payment, deposit: Deposit | None, reason: str) -> Payment:
 
 
 def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Payment:
-    """Post the difference and move both rows; call it with the payment locked."""
-    deposit = Deposit.objects.select_for_update(of=("self",)).select_related("customer").get(pk=deposit.pk)
+    """Post the difference and move both rows; call it with the payment and the deposit locked."""
     amount = payment.came_in - payment.credited
-    # Of all that came in for the request, so that paid in parts it earns what it would earn at once.
     total = (deposit.credited or 0) + amount
-    bonus = max(0, promised_bonus(deposit=deposit, credited=total) - deposit.bonus)
+    bonus = _bonus_due(deposit, total)
     wallet, now = wallet_of(customer=deposit.customer), clock.now()
     # With the figure: each step of a growing one is posted once.
     key = f"deposit:{deposit.pk}:payment:{payment.pk}:{payment.came_in}"
@@ -150,6 +170,11 @@ def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Paymen
     return payment
 
 
+def _bonus_due(deposit: Deposit, total: int) -> int:
+    """Return what is left of the promise on all that came in: paid in parts it earns what it would earn at once."""
+    return max(0, promised_bonus(deposit=deposit, credited=total) - deposit.bonus)
+
+
 def _move_payment(payment: Payment, deposit: Deposit, *, bonus: int, actor: User | None) -> None:
     """Say that the whole figure is credited. Raise PaymentMoved if the payment is not as it was read."""
     moved = Payment.objects.filter(pk=payment.pk, state=payment.state, credited=payment.credited).update(
@@ -169,22 +194,30 @@ def _move_payment(payment: Payment, deposit: Deposit, *, bonus: int, actor: User
 # -- staff -----------------------------------------------------------------------------------------------
 
 
-def credit_held_payment(*, payment_id: int, deposit: Deposit, actor: User, why: Why = UNSTATED) -> Payment:
-    """Credit a held payment to the customer of `deposit`.
+def credit_held_payment(
+    *, payment_id: int, deposit: Deposit, actor: User, came_in: int, why: Why = UNSTATED
+) -> Payment:
+    """Credit a held payment to the customer of `deposit`. `came_in` is the figure that the person saw.
 
-    Raise PaymentMoved, CannotConvert, OwnAccount, AboveLimit, LedgerError.
+    Raise PaymentMoved, CannotCredit, OwnAccount, AboveLimit, LedgerError.
     """
     refuse_own(actor=actor, customer_id=deposit.customer_id)
     with transaction.atomic():
         payment = _lock(payment_id)
-        if payment.state != Payment.State.HELD:
+        if (payment.state, payment.came_in) != (Payment.State.HELD, came_in):
             raise PaymentMoved
+        if payment.method.is_sandbox:
+            raise CannotCredit("It is of a sandbox, so it is no money.")
         if payment.currency != settings.PANEL_CURRENCY:
-            raise CannotConvert("It is in another currency. Post what it is worth in the customer's wallet instead.")
+            raise CannotCredit("It is in another currency. Post what it is worth in the customer's wallet instead.")
+        deposit = _lock_deposit(deposit)
+        if deposit.customer.closed_at is not None:
+            raise CannotCredit("The customer closed the account. Pay it back, and say here why it is not credited.")
+        amount = payment.came_in - payment.credited
         record_deed(
             actor=actor,
             kind=Kind.DEPOSIT,
-            amount=payment.came_in - payment.credited,
+            amount=amount + _bonus_due(deposit, (deposit.credited or 0) + amount),
             about=payment,
             customer_id=deposit.customer_id,
             why=why,

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.urls import reverse
 
 from billing.intake.credentials import credentials_for
@@ -31,6 +31,9 @@ MAX_ERROR = 300
 # Where an invoice can be looked up, the first look comes 10 s after the lost answer, the next one a minute later. A
 # request that was under way has arrived by then, so what is not there may be asked for again.
 ATTEMPTS_BEFORE_ANOTHER = 3
+ANOTHER_AFTER = timedelta(seconds=60)
+# Between two questions about a lost answer.
+BETWEEN_ASKS = timedelta(seconds=8)
 
 
 def open_invoice(*, deposit: Deposit) -> Invoice:
@@ -80,14 +83,17 @@ def create_at_gateway(*, invoice_id: int) -> Invoice:
     now = clock.now()
     new = Invoice.objects.filter(pk=invoice_id, state=Invoice.State.NEW)
     claimed = new.update(
-        state=Invoice.State.CREATING, create_attempts=F("create_attempts") + 1, next_poll_at=now + LEASE
+        state=Invoice.State.CREATING,
+        create_attempts=F("create_attempts") + 1,
+        asked_at=now,
+        next_poll_at=now + LEASE,
     )
     invoice = _get(invoice_id)
     return _ask(invoice, gateway_of(invoice.method.kind), is_repair=False) if claimed else invoice
 
 
 def repair_invoice(*, invoice_id: int) -> Invoice:
-    """Find an invoice whose creation was not answered, by its gateway's rule."""
+    """Find an invoice whose creation was not answered, by its gateway's rule; not while somebody else asks about it."""
     invoice = _get(invoice_id)
     gateway, now = gateway_of(invoice.method.kind), clock.now()
     if gateway.repair is Repair.NONE:
@@ -95,8 +101,14 @@ def repair_invoice(*, invoice_id: int) -> Invoice:
         if now >= invoice.created_at + LIFETIME:
             return _end(invoice, Invoice.State.FAILED, "Its creation was never answered, and it has expired.")
         return _wait(invoice, invoice.last_error)
-    Invoice.objects.filter(pk=invoice_id).update(create_attempts=F("create_attempts") + 1)
-    return _ask(_get(invoice_id), gateway, is_repair=True)
+    rests = LEASE if invoice.state == Invoice.State.CREATING else BETWEEN_ASKS
+    claimed = Invoice.objects.filter(
+        Q(asked_at=None) | Q(asked_at__lte=now - rests),
+        pk=invoice_id,
+        state=invoice.state,
+        create_attempts=invoice.create_attempts,
+    ).update(create_attempts=F("create_attempts") + 1, asked_at=now)
+    return _ask(_get(invoice_id), gateway, is_repair=True) if claimed else invoice
 
 
 def _ask(invoice: Invoice, gateway: Gateway, *, is_repair: bool) -> Invoice:
@@ -106,7 +118,8 @@ def _ask(invoice: Invoice, gateway: Gateway, *, is_repair: bool) -> Invoice:
         credentials = credentials_for(gateway, invoice.method)
         if is_repair and gateway.repair is Repair.LOOK_UP:
             created = gateway.look_up(asked, credentials)
-            if created is None and invoice.create_attempts < ATTEMPTS_BEFORE_ANOTHER:
+            is_early = clock.now() < invoice.created_at + ANOTHER_AFTER
+            if created is None and (is_early or invoice.create_attempts < ATTEMPTS_BEFORE_ANOTHER):
                 return _wait(invoice, "The gateway does not know it yet.")
             if created is None:
                 created = gateway.create(asked, credentials)
@@ -120,12 +133,18 @@ def _ask(invoice: Invoice, gateway: Gateway, *, is_repair: bool) -> Invoice:
 
 
 def store_created(*, invoice: Invoice, created: Created) -> Invoice:
-    """Move an invoice that is being created, or lost, to OPEN."""
+    """Move an invoice that the gateway has to OPEN, also one that was given up.
+
+    One that a call had opened before this answer came gets where to pay from it.
+    """
     now = clock.now()
     expires_at = created.expires_at or now + LIFETIME
     # It becomes a link of a page.
     url = created.url if created.url.startswith("https://") else ""
-    Invoice.objects.filter(pk=invoice.pk, state__in=(Invoice.State.CREATING, Invoice.State.LOST)).update(
+    without_id = Invoice.objects.filter(
+        pk=invoice.pk, state__in=(Invoice.State.CREATING, Invoice.State.LOST, Invoice.State.FAILED)
+    )
+    opened = without_id.update(
         state=Invoice.State.OPEN,
         external_id=created.external_id,
         url=url,
@@ -134,6 +153,10 @@ def store_created(*, invoice: Invoice, created: Created) -> Invoice:
         next_poll_at=next_poll(now=now, created_at=now, expires_at=expires_at, salt=invoice.pk),
         last_error="",
     )
+    if not opened:
+        Invoice.objects.filter(pk=invoice.pk, external_id=created.external_id, url="").update(
+            url=url, details=dict(created.details)
+        )
     Deposit.objects.filter(pk=invoice.deposit_id, state=Deposit.State.PENDING).update(expires_at=expires_at)
     return _get(invoice.pk)
 

@@ -7,6 +7,7 @@ says, upsert its payments, and credit those that are due. The read is the truth;
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import timedelta
 
 import structlog
@@ -16,13 +17,15 @@ from billing.intake.credentials import credentials_for, note_failed, note_reache
 from billing.intake.crediting import credit_payment
 from billing.intake.gateways import Effect, GatewayError, GatewayRefused, Reading, Seen, gateway_of
 from billing.intake.invoices import asked_of, create_at_gateway, repair_invoice
-from billing.intake.schedule import next_poll
+from billing.intake.schedule import EXPIRED, next_poll
 from billing.models import Invoice, Payment, Reversal
+from billing.models.intake import MAX_EXTERNAL_ID
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
-from panel.alerts.services import raise_alert
+from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.claims import claim_due
+from panel.lib.money import MAX_MICROS
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,12 @@ WITHOUT_ID = (State.NEW, State.CREATING, State.LOST)
 BATCH = 10
 LEASE = timedelta(minutes=4)
 ROUND_SECONDS = 20
+# Failed reads of a gateway in one round, after which its other invoices wait so long.
+MAX_FAILURES = 2
+AFTER_FAILURE = timedelta(minutes=1)
+# After an invoice expired, for how long a failed read is repeated.
+MAX_RETRIES = timedelta(days=60)
+MAX_CURRENCY = 10
 MAX_ERROR = 300
 
 
@@ -41,11 +50,19 @@ def poll_due_invoices() -> int:
     One that fails never stops the others.
     """
     stop_at, done = time.monotonic() + ROUND_SECONDS, 0
+    failures: Counter[int] = Counter()
     while time.monotonic() < stop_at:
-        batch = claim_due(Invoice.objects.all(), due="next_poll_at", lease=LEASE, limit=BATCH)
+        failing = {method for method, count in failures.items() if count >= MAX_FAILURES}
+        rows = Invoice.objects.exclude(method__in=failing)
+        batch = claim_due(rows, due="next_poll_at", lease=LEASE, limit=BATCH)
         for invoice in batch:
+            if failures[invoice.method_id] >= MAX_FAILURES:
+                # A gateway that hangs costs the others few waits in a round.
+                Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=clock.now() + AFTER_FAILURE)
+                continue
             try:
-                sync_invoice(invoice_id=invoice.pk)
+                if sync_invoice(invoice_id=invoice.pk).last_error:
+                    failures[invoice.method_id] += 1
             except Exception:
                 log.exception("invoice not read", invoice=invoice.our_ref)
         done += len(batch)
@@ -62,6 +79,8 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
     elif invoice.state in WITHOUT_ID:
         invoice = repair_invoice(invoice_id=invoice_id)
     if not invoice.external_id:
+        if invoice.state == State.FAILED:
+            Invoice.objects.filter(pk=invoice_id, state=State.FAILED).update(next_poll_at=None)
         return invoice
     try:
         gateway = gateway_of(invoice.method.kind)
@@ -86,17 +105,17 @@ def _find(invoice_id: int) -> Invoice:
 
 
 def _upsert(invoice: Invoice, seen: Seen) -> Payment | None:
-    """Write what the gateway says of one payment. Return it if there is something to credit.
-
-    A figure only grows here: an older reading that comes later must not take anything back.
-    """
+    """Write what the gateway says of one payment. Return it if there is something to credit."""
+    if not _is_sane(seen):
+        _tell_nonsense(invoice, seen)
+        return None
     payment = (
         Payment.objects.select_for_update(no_key=True)
         .filter(method=invoice.method_id, external_id=seen.external_id)
         .first()
     )
     if payment is None:
-        if seen.came_in <= 0 or seen.effect in (Effect.NEVER, Effect.REVERSE):
+        if seen.came_in == 0 or seen.effect in (Effect.NEVER, Effect.REVERSE):
             return None
         payment = Payment.objects.create(
             method=invoice.method,
@@ -107,66 +126,87 @@ def _upsert(invoice: Invoice, seen: Seen) -> Payment | None:
             came_in=seen.came_in,
             seen_at=clock.now(),
         )
-    elif payment.deposit_id != invoice.deposit_id:
+    elif payment.reference != invoice.our_ref:
         _tell_other_request(invoice, payment)
         return None
-    if payment.state in (Payment.State.HELD, Payment.State.DISMISSED):
-        _grow(payment, seen)
-        return None
-    if seen.effect is Effect.CREDIT:
-        _grow(payment, seen)
-        return _due(payment)
-    if seen.effect is Effect.HOLD:
+    if seen.effect in (Effect.NEVER, Effect.REVERSE):
+        _take_back(payment, seen, left=0)
+    elif seen.effect is Effect.HOLD:
         _hold(payment, seen)
-    elif seen.effect is Effect.REVERSE:
-        _reverse(payment, seen)
-    elif seen.effect is Effect.NEVER and payment.state == Payment.State.SEEN:
-        Payment.objects.filter(pk=payment.pk, state=Payment.State.SEEN).update(state=Payment.State.GONE, due_at=None)
+    elif seen.effect is Effect.CREDIT and seen.came_in < payment.credited:
+        _take_back(payment, seen, left=seen.came_in)
+    elif seen.effect is Effect.CREDIT:
+        return _credit_later(payment, seen)
     return None
 
 
-def _grow(payment: Payment, seen: Seen) -> None:
-    if seen.effect is Effect.CREDIT and seen.came_in > payment.came_in:
+def _is_sane(seen: Seen) -> bool:
+    is_named = 0 < len(seen.external_id) <= MAX_EXTERNAL_ID and 0 < len(seen.currency) <= MAX_CURRENCY
+    return is_named and 0 <= seen.came_in <= MAX_MICROS
+
+
+def _credit_later(payment: Payment, seen: Seen) -> Payment | None:
+    """Write the figure, and say whether something of it is to be credited.
+
+    What was dismissed and grows is money that nobody decided about: it is held.
+    """
+    states = Payment.State
+    if payment.state == states.DISMISSED:
+        if seen.came_in > payment.came_in:
+            _hold(payment, seen, reason=Payment.Hold.MORE_CAME)
+            Payment.objects.filter(pk=payment.pk).update(came_in=seen.came_in)
+        return None
+    if seen.came_in != payment.came_in:
+        # Seen on its way, it may have been more than came in the end.
         Payment.objects.filter(pk=payment.pk).update(came_in=seen.came_in)
         payment.came_in = seen.came_in
-    elif seen.effect is Effect.CREDIT and seen.came_in < payment.came_in and not payment.credited:
-        # Seen on its way as more than came in the end.
-        Payment.objects.filter(pk=payment.pk, credited=0).update(came_in=seen.came_in)
-        payment.came_in = seen.came_in
-
-
-def _due(payment: Payment) -> Payment | None:
-    if payment.credited >= payment.came_in:
+    if payment.state == states.HELD or payment.credited >= payment.came_in:
         return None
-    waiting = (Payment.State.SEEN, Payment.State.GONE, Payment.State.CREDITED)
-    state = payment.state if payment.state == Payment.State.CREDITED else Payment.State.SEEN
-    Payment.objects.filter(pk=payment.pk, state__in=waiting).update(state=state, due_at=clock.now())
+    state = states.CREDITED if payment.state == states.CREDITED else states.SEEN
+    Payment.objects.filter(pk=payment.pk).update(state=state, due_at=clock.now())
     return payment
 
 
-def _hold(payment: Payment, seen: Seen) -> None:
-    if payment.state == Payment.State.CREDITED:
+def _hold(payment: Payment, seen: Seen, *, reason: str = Payment.Hold.GATEWAY) -> None:
+    waiting = (Payment.State.SEEN, Payment.State.GONE, Payment.State.DISMISSED)
+    if payment.state not in waiting or (payment.state == Payment.State.DISMISSED and reason == Payment.Hold.GATEWAY):
         return
-    held = Payment.objects.filter(pk=payment.pk, state__in=(Payment.State.SEEN, Payment.State.GONE)).update(
-        state=Payment.State.HELD, hold=Payment.Hold.GATEWAY, due_at=None, note=seen.words[:300]
+    Payment.objects.filter(pk=payment.pk).update(
+        state=Payment.State.HELD, hold=reason, due_at=None, note=seen.words[:300]
     )
-    if held:
-        raise_alert(
-            cause=Cause.HELD_PAYMENT,
-            about=payment.pk,
-            text=f"{payment.method.name} holds a payment itself: {seen.words or 'it does not say why'}.",
+    raise_alert(
+        cause=Cause.HELD_PAYMENT,
+        about=payment.pk,
+        text=f"A payment through {payment.method.name} waits for you: {Payment.Hold(reason).label.lower()}.",
+    )
+
+
+def _take_back(payment: Payment, seen: Seen, *, left: int) -> None:
+    """Note that the gateway took money back, all but `left`. It never debits: what is spent cannot be taken back."""
+    if payment.credited == 0:
+        # Nobody has it yet, and nobody can credit it any more.
+        gone = Payment.objects.filter(pk=payment.pk, credited=0).exclude(state=Payment.State.DISMISSED)
+        if gone.update(state=Payment.State.GONE, hold="", due_at=None):
+            resolve_alert(cause=Cause.HELD_PAYMENT, about=payment.pk)
+        return
+    if payment.state == Payment.State.HELD:
+        # What came in on top of what was credited is gone as well.
+        Payment.objects.filter(pk=payment.pk).update(
+            state=Payment.State.CREDITED, hold="", due_at=None, came_in=payment.credited
         )
-
-
-def _reverse(payment: Payment, seen: Seen) -> None:
-    """Note that credited money was taken back. It never debits: what is spent cannot be taken, and readings err."""
-    if payment.state != Payment.State.CREDITED:
-        Payment.objects.filter(pk=payment.pk, state=Payment.State.SEEN).update(state=Payment.State.GONE, due_at=None)
-        return
-    _, created = Reversal.objects.get_or_create(
-        payment=payment, defaults={"amount": payment.credited, "seen_at": clock.now()}
+        resolve_alert(cause=Cause.HELD_PAYMENT, about=payment.pk)
+    amount = payment.credited - left
+    reversal, is_new = Reversal.objects.get_or_create(
+        payment=payment, defaults={"amount": amount, "seen_at": clock.now()}
     )
-    if created:
+    if not is_new:
+        # More of it was taken back: what staff settled before is not all.
+        is_new = bool(
+            Reversal.objects.filter(pk=reversal.pk, amount__lt=amount).update(
+                amount=amount, state=Reversal.State.OPEN, seen_at=clock.now()
+            )
+        )
+    if is_new:
         raise_alert(
             cause=Cause.REVERSAL,
             about=payment.pk,
@@ -176,6 +216,18 @@ def _reverse(payment: Payment, seen: Seen) -> None:
             ),
             level=Alert.Level.DANGER,
         )
+
+
+def _tell_nonsense(invoice: Invoice, seen: Seen) -> None:
+    raise_alert(
+        cause=Cause.PAYMENT_CONFLICT,
+        about=invoice.method_id,
+        text=(
+            f"{invoice.method.name} names a payment for request {invoice.deposit_id} that cannot be: "
+            f"{seen.came_in} under {seen.external_id[:60]!r}. Nothing of it is credited."
+        ),
+        level=Alert.Level.DANGER,
+    )
 
 
 def _tell_other_request(invoice: Invoice, payment: Payment) -> None:
@@ -213,13 +265,20 @@ def _state_of(invoice: Invoice, reading: Reading) -> str:
 
 
 def _plan(invoice: Invoice, state: str, *, reading: Reading | None = None, error: str = "") -> Invoice:
-    """Store the state, what the customer is shown, and when to ask again."""
+    """Store the state, what the customer is shown, and when to ask again.
+
+    A call that came during the read has made the invoice due again, and it stays so.
+    """
     now = clock.now()
     values: dict[str, object] = {"state": state, "last_error": error[:MAX_ERROR], "polls": invoice.polls + 1}
     if reading and reading.details:
         values["details"] = dict(reading.details)
-    values["next_poll_at"] = next_poll(
-        now=now, created_at=invoice.created_at, expires_at=invoice.expires_at or now, salt=invoice.pk
-    )
-    Invoice.objects.filter(pk=invoice.pk).exclude(state__in=WITHOUT_ID).update(**values)
+    expires_at = invoice.expires_at or now
+    due = next_poll(now=now, created_at=invoice.created_at, expires_at=expires_at, salt=invoice.pk)
+    if error and due is None and now < expires_at + MAX_RETRIES:
+        # It was asked about late, because its gateway called: the answer is still to come.
+        due = now + EXPIRED
+    rows = Invoice.objects.filter(pk=invoice.pk).exclude(state__in=WITHOUT_ID)
+    rows.update(**values)
+    rows.filter(next_poll_at=invoice.next_poll_at).update(next_poll_at=due)
     return _find(invoice.pk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-import structlog
 from django.db import IntegrityError, transaction
 
 from billing.intake.calls import MAX_BODY, TOO_LARGE, Answer, Call, keep_call, refuse_call
@@ -18,7 +17,6 @@ from panel.lib import clock
 from panel.lib.signatures import BadSignature
 from panel.lib.task_hints import hint_after_commit
 
-log = structlog.get_logger(__name__)
 UNKNOWN = "No request of ours has this number."
 
 
@@ -73,6 +71,7 @@ def _invoice_of(method: PaymentMethod, told: Told) -> Invoice | None:
     if told.our_ref:
         found = rows.filter(our_ref=told.our_ref).first()
         if found and told.external_id and found.external_id not in ("", told.external_id):
-            log.warning("invoice has another id", invoice=told.our_ref, told=told.external_id)
+            # A second invoice of one reference: whatever is paid into it would not be found by asking about the first.
+            return None
         return found
     return rows.filter(external_id=told.external_id).exclude(external_id="").first()

@@ -15,6 +15,8 @@ class Signed(Method):
     label = "Signed calls: your instructions, and a program of yours says what came in"
     button = gettext_noop("Show how to pay")
     has_reference = True
+    # What a leaked secret could credit.
+    destination = ("max_payment", "max_day")
     urls = (path("<int:pk>/", signed_call, name="signed_call"),)
 
     def begin(self, deposit: Deposit) -> str:

@@ -53,12 +53,18 @@ class Payment(models.Model):
         BY_HAND = "by_hand", "Its request was approved by hand"
         CURRENCY = "currency", "In another currency"
         GATEWAY = "gateway", "Its gateway holds it"
+        OTHER_METHOD = "other_method", "Its request is for another way to pay"
+        CLOSED = "closed", "Its customer closed the account"
+        MORE_CAME = "more_came", "More came in after it was not credited"
         SANDBOX = "sandbox", "Of a sandbox, so not real"
 
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="payments", db_index=False)
     external_id = models.CharField(max_length=MAX_EXTERNAL_ID)
     deposit = models.ForeignKey(Deposit, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     reference = models.CharField(max_length=200, blank=True, help_text="As the gateway gave it.")
+    deposit_number = models.BigIntegerField(
+        null=True, blank=True, help_text="The request that the gateway named by its number."
+    )
     currency = models.CharField(max_length=10)
     came_in = models.BigIntegerField()
     credited = models.BigIntegerField(default=0)

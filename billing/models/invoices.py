@@ -45,6 +45,7 @@ class Invoice(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True)
     polls = models.PositiveIntegerField(default=0)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When the gateway was last asked to create it.")
     create_attempts = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
 

@@ -62,19 +62,22 @@ def check_coupon(*, code: str, customer_id: int, method: PaymentMethod, amount: 
         raise CouponRefused(_("This coupon is for %(amount)s or more.") % {"amount": least})
     if coupon.is_for_first and _has_paid(customer_id):
         raise CouponRefused(_("This coupon is for the first deposit only."))
-    own = Redemption.objects.filter(coupon=coupon, customer=customer_id, given_back_at=None)
-    if own.count() >= coupon.max_uses_each:
+    if _uses_of(coupon, customer_id) >= coupon.max_uses_each:
         raise CouponRefused(_("You have used this coupon already."))
     if coupon.max_uses is not None and coupon.uses >= coupon.max_uses:
         raise CouponRefused(_("This coupon is used up."))
     return coupon
 
 
-def _has_paid(customer_id: int) -> bool:
-    """Return True if a deposit of the customer was approved, or has a coupon for the first one."""
+def _uses_of(coupon: Coupon, customer_id: int) -> int:
+    return Redemption.objects.filter(coupon=coupon, customer=customer_id, given_back_at=None).count()
+
+
+def _has_paid(customer_id: int, *, but: int = 0) -> bool:
+    """Return True if a deposit of the customer, other than `but`, was approved, or has a coupon for the first one."""
     paid = Q(state=Deposit.State.APPROVED)
     promised = Q(redemption__coupon__is_for_first=True, redemption__given_back_at=None)
-    return Deposit.objects.filter(paid | promised, customer=customer_id).exists()
+    return Deposit.objects.filter(paid | promised, customer=customer_id).exclude(pk=but).exists()
 
 
 def redeem_coupon(*, coupon: Coupon, deposit: Deposit) -> Redemption:
@@ -90,7 +93,8 @@ def redeem_coupon(*, coupon: Coupon, deposit: Deposit) -> Redemption:
         customer_id=deposit.customer_id,
         bonus_bp=coupon.bonus_bp,
         amount=coupon.amount,
-        minimum=coupon.minimum,
+        # Without a minimum of its own a cent would earn a coupon of an amount.
+        minimum=max(coupon.minimum, deposit.method.minimum),
         created_at=clock.now(),
     )
 
@@ -116,24 +120,37 @@ def _give_back(redemptions: QuerySet[Redemption]) -> int:
 
 def give_back_expired() -> int:
     """Free coupons of requests that expired without money, at most BATCH. Return how many."""
-    expired = Redemption.objects.filter(
-        given_back_at=None, deposit__state=Deposit.State.PENDING, deposit__expires_at__lte=clock.now() - GRACE
-    )
+    waiting = Deposit.objects.filter(state=Deposit.State.PENDING, expires_at__lte=clock.now() - GRACE)
     with transaction.atomic():
-        return _give_back(expired.order_by("deposit__expires_at")[:BATCH])
+        # Locked, so that none is credited with its coupon meanwhile; those that are being credited are skipped.
+        expired = (
+            waiting.filter(redemption__given_back_at=None, redemption__isnull=False)
+            .order_by("expires_at")
+            .select_for_update(of=("self",), skip_locked=True)
+        )
+        return _give_back(Redemption.objects.filter(deposit__in=[deposit.pk for deposit in expired[:BATCH]]))
 
 
 def coupon_bonus(*, deposit: Deposit, credited: int) -> int:
     """Return what the deposit's coupon adds to `credited` micro-units in all; 0 without one.
 
-    A coupon that was given back is taken again if it has uses left: late money gets what was promised if it can. Call
-    it in the transaction that credits, with the deposit locked.
+    A request that expired gave its coupon back. Its late money takes it again, if the customer might still use it now;
+    a request that the customer canceled, or that was refused, has lost it. Call it in the transaction that credits,
+    with the customer's wallet and the deposit locked.
     """
-    redemption = Redemption.objects.filter(deposit=deposit).first()
-    if redemption is None:
+    redemption = Redemption.objects.select_related("coupon").filter(deposit=deposit).first()
+    if redemption is None or (redemption.given_back_at is not None and not _take_again(redemption, deposit)):
         return 0
-    if redemption.given_back_at is not None:
-        if not _take(redemption.coupon_id):
-            return 0
-        Redemption.objects.filter(pk=redemption.pk).update(given_back_at=None)
     return redemption.bonus_of(credited)
+
+
+def _take_again(redemption: Redemption, deposit: Deposit) -> bool:
+    coupon = redemption.coupon
+    if deposit.state != Deposit.State.PENDING or _uses_of(coupon, deposit.customer_id) >= coupon.max_uses_each:
+        return False
+    if coupon.is_for_first and _has_paid(deposit.customer_id, but=deposit.pk):
+        return False
+    if not _take(coupon.pk):
+        return False
+    Redemption.objects.filter(pk=redemption.pk).update(given_back_at=None)
+    return True

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.deposits import waiting_deposits
-from billing.models import Entry, Wallet
+from billing.models import Entry, Payment, Wallet
 from billing.wallets import lock_wallet, wallet_of
 from catalog.models import Favourite
 from orders.models import DripFeed, Order, OrderDraft, SavedView
@@ -61,10 +61,16 @@ def standing_of(*, customer: User) -> Standing:
     return Standing(
         has_open_orders=Order.objects.filter(customer=customer, status__in=OPEN).exists(),
         has_drip_feeds=DripFeed.objects.filter(customer=customer, state=DripState.RUNNING).exists(),
-        has_deposits=waiting_deposits(customer_id=customer.pk).exists(),
+        has_deposits=waiting_deposits(customer_id=customer.pk).exists() or _has_payments(customer),
         is_staff=customer.is_staff or customer.is_superuser,
         balance=wallet_of(customer=customer).balance,
     )
+
+
+def _has_payments(customer: User) -> bool:
+    """Return True if money has come in that is not credited yet."""
+    on_its_way = (Payment.State.SEEN, Payment.State.HELD)
+    return Payment.objects.filter(deposit__customer=customer, state__in=on_its_way).exists()
 
 
 def close_account(*, customer: User, gives_up: int) -> None:

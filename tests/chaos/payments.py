@@ -129,7 +129,8 @@ class _Chaos:
         if self.chance(DOWN):
             self.books.faults[self.choose(("read:down", "read:garbled"))] += 1
         rows = Invoice.objects.filter(next_poll_at__isnull=False).values_list("pk", flat=True)
-        Invoice.objects.filter(pk__in=self.some(rows)).update(next_poll_at=timezone.now())
+        past = timezone.now() - timedelta(minutes=5)
+        Invoice.objects.filter(pk__in=self.some(rows)).update(next_poll_at=timezone.now(), created_at=past)
         self.survive(run_payments)
 
     def some(self, rows: Any) -> list[int]:
@@ -186,7 +187,7 @@ class _Chaos:
         for method, receive, message in self.calls:
             receive(method=method, call=message)
         for _ in range(4):
-            Invoice.objects.exclude(state="failed").update(next_poll_at=timezone.now())
+            Invoice.objects.exclude(state="failed").update(next_poll_at=timezone.now(), asked_at=None)
             Payment.objects.filter(state__in=("seen", "credited")).update(due_at=timezone.now())
             while run_payments():
                 pass

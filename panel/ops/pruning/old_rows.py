@@ -28,6 +28,8 @@ SPENDING_DAYS = 30
 DRAFT_DAYS = 30
 # Orders, entries and changes in the shop tell the same for longer.
 NEWS_DAYS = 90
+# Calls that nobody signed, which anybody can send.
+STRANGERS_CALLS_DAYS = 7
 
 # Alerts of what a person did with the floor of prices, or with where money goes.
 _IS_OF_PEOPLE = Q(cause=Cause.FLOOR)
@@ -65,7 +67,9 @@ def prune_deliveries() -> int | None:
 
 def prune_calls() -> int | None:
     """Delete a batch of old calls of gateways. Return how many, or None if none is left. Payments stay."""
-    return _delete_batch(GatewayCall.objects.filter(received_at__lt=_before(retention.KEEP_CALLS_DAYS.value)))
+    old = Q(received_at__lt=_before(retention.KEEP_CALLS_DAYS.value))
+    of_strangers = Q(is_genuine=False, received_at__lt=_before(STRANGERS_CALLS_DAYS))
+    return _delete_batch(GatewayCall.objects.filter(old | of_strangers))
 
 
 def prune_errors() -> int | None:

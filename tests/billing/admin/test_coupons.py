@@ -49,6 +49,7 @@ def test_coupon_when_made_then_as_typed_in_capitals(client):
         ({"bonus_bp": ""}, "amount"),
         ({"amount": "5"}, "amount"),
         ({"bonus_bp": "101"}, "bonus_bp"),
+        ({"bonus_bp": "", "amount": "50.01"}, "minimum"),
         (
             {"starts_at_0": "2026-12-02", "starts_at_1": "10:00", "ends_at_0": "2026-12-01", "ends_at_1": "10:00"},
             "ends_at",

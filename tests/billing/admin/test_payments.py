@@ -11,6 +11,7 @@ from billing.intake.crediting import credit_due_payments
 from billing.intake.proposals import proposals_for
 from billing.models import GatewayCall, Payment, SigningSecret
 from billing.wallets import balance_of
+from panel.accounts.roles import set_up_roles
 from panel.lib.money import MICRO
 from panel.lib.signatures import new_secret
 from panel.staff.kinds import Reason
@@ -27,6 +28,7 @@ def alice():
 
 @pytest.fixture
 def manager(client):
+    set_up_roles()
     user = make.staff_member("Manager")
     client.force_login(user)
     return user
@@ -49,6 +51,10 @@ def held(alice):
     return Payment.objects.get(), requests
 
 
+# The state and the figure that the form was opened with.
+SEEN = f"held:{20 * MICRO}"
+
+
 def page(name, pk):
     return reverse(f"admin:billing_{name}", args=[pk])
 
@@ -60,7 +66,13 @@ def test_proposals_when_several_requests_wait_then_that_of_the_amount_first(held
 
 def test_payment_when_credited_to_a_proposal_then_in_the_wallet_once(client, manager, held, alice):
     payment, (same, _) = held
-    form = {"proposal": same.pk, "other": "", "why": Reason.OTHER, "why_note": "By the name.", "seen": "held"}
+    form = {
+        "proposal": same.pk,
+        "other": "",
+        "why": Reason.OTHER,
+        "why_note": "By the name.",
+        "seen": SEEN,
+    }
     for _ in range(2):
         client.post(page("payment_credit", payment.pk), form)
     assert balance_of(customer=alice) == 22 * MICRO
@@ -70,14 +82,14 @@ def test_payment_when_credited_to_a_proposal_then_in_the_wallet_once(client, man
 @pytest.mark.parametrize(("other", "words"), [("999999", "no request with this number"), ("", "which request")])
 def test_payment_when_credited_to_no_request_then_refused_at_the_field(client, manager, held, other, words):
     payment, _ = held
-    response = client.post(page("payment_credit", payment.pk), {"proposal": "", "other": other, "seen": "held"})
+    response = client.post(page("payment_credit", payment.pk), {"proposal": "", "other": other, "seen": SEEN})
     assert words in response.content.decode()
     assert Payment.objects.get().state == "held"
 
 
 def test_payment_when_dismissed_then_the_note_is_kept(client, manager, held):
     payment, _ = held
-    client.post(page("payment_dismiss", payment.pk), {"note": "A refund of ours.", "seen": "held"})
+    client.post(page("payment_dismiss", payment.pk), {"note": "A refund of ours.", "seen": SEEN})
     payment.refresh_from_db()
     assert (payment.state, payment.note, payment.decided_by) == ("dismissed", "A refund of ours.", manager)
 

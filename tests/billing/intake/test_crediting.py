@@ -8,7 +8,14 @@ import pytest
 from django.utils import timezone
 
 from billing.deposits import approve_deposit, cancel_deposit, refuse_deposit, request_deposit, waiting_deposits
-from billing.intake.crediting import PaymentMoved, credit_due_payments, credit_held_payment, credit_payment
+from billing.intake import crediting
+from billing.intake.crediting import (
+    CannotCredit,
+    PaymentMoved,
+    credit_due_payments,
+    credit_held_payment,
+    credit_payment,
+)
 from billing.intake.crediting import dismiss_payment as dismiss
 from billing.models import Deposit, Entry, Payment
 from billing.references import codes_in, deposit_of, shown_code
@@ -157,9 +164,9 @@ def held(alice):
 def test_held_payment_when_credited_by_staff_then_once_and_by_name(held, alice):
     payment, deposit = held
     owner = make.owner()
-    credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=owner)
+    credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=owner, came_in=payment.came_in)
     with pytest.raises(PaymentMoved):
-        credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=owner)
+        credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=owner, came_in=payment.came_in)
     payment.refresh_from_db()
     assert (balance(alice), payment.state, payment.decided_by) == (22, "credited", owner)
     assert not Alert.objects.filter(cause=f"payment:{payment.pk}:held", resolved_at=None).exists()
@@ -171,7 +178,9 @@ def test_held_payment_when_dismissed_then_never_credited_however_often_it_is_tol
     dismiss(payment_id=payment.pk, actor=make.owner(), note="Paid for something else.")
     assert credit_payment(payment_id=payment.pk).state == "dismissed"
     with pytest.raises(PaymentMoved):
-        credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=make.owner("bob@example.org"))
+        credit_held_payment(
+            payment_id=payment.pk, deposit=deposit, actor=make.owner("bob@example.org"), came_in=payment.came_in
+        )
     assert balance(alice) == 0
 
 
@@ -180,7 +189,7 @@ def test_held_payment_when_of_the_actors_own_account_then_refused(held):
     owner = make.owner()
     own = request_deposit(customer=owner, method=payment.method, amount=20 * MICRO, request_key="own").deposit
     with pytest.raises(OwnAccount):
-        credit_held_payment(payment_id=payment.pk, deposit=own, actor=owner)
+        credit_held_payment(payment_id=payment.pk, deposit=own, actor=owner, came_in=payment.came_in)
 
 
 # -- references ------------------------------------------------------------------------------------------
@@ -202,3 +211,59 @@ def test_reference_when_it_names_two_requests_then_nobody_guesses(alice):
 def test_codes_when_a_text_is_long_or_strange_then_few_and_quick():
     assert len(codes_in("7F3C9A2K " * 10_000)) <= 40
     assert codes_in("\u0131\u00df\u1e9e") == []
+
+
+# -- tricks ----------------------------------------------------------------------------------------------
+
+
+def test_reference_when_it_is_a_number_then_nobodys_request(alice):
+    method = signed_method()
+    deposit = make.pending_deposit(alice, method=method[0])
+    for text in (f"#{deposit.pk}", str(deposit.pk), f"order {deposit.pk}"):
+        assert paid(deposit, method=method, reference=text).hold == "unknown_reference"
+    assert balance(alice) == 0
+
+
+def test_payment_when_number_and_code_disagree_then_held(alice):
+    method = signed_method()
+    first, second = (make.pending_deposit(alice, method=method[0]) for _ in range(2))
+    assert paid(first, method=method, reference=second.code, deposit=first.pk).hold == "unknown_reference"
+
+
+def test_payment_when_its_request_is_for_another_method_then_held(alice):
+    rich = make.payment_method(name="Rich", bonus_bp=10_000)
+    assert paid(make.pending_deposit(alice, method=rich), method=signed_method()).hold == "other_method"
+    assert balance(alice) == 0
+
+
+def test_payment_when_the_account_is_closed_then_held_and_nobody_credits_it(alice):
+    method = signed_method()
+    deposit = make.pending_deposit(alice, method=method[0])
+    type(alice).objects.filter(pk=alice.pk).update(closed_at=timezone.now())
+    payment = paid(deposit, method=method)
+    assert payment.hold == "closed"
+    with pytest.raises(CannotCredit):
+        credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=make.owner(), came_in=payment.came_in)
+
+
+def test_held_payment_when_its_figure_changed_since_it_was_read_then_refused(held):
+    payment, deposit = held
+    with pytest.raises(PaymentMoved):
+        credit_held_payment(payment_id=payment.pk, deposit=deposit, actor=make.owner(), came_in=1)
+
+
+def test_round_when_one_payment_cannot_be_credited_then_the_others_are(alice, monkeypatch):
+    method, secret = signed_method()
+    for _ in range(3):
+        send(method, secret, arrival_of(deposit=make.pending_deposit(alice, method=method).pk))
+    poisoned, credit = Payment.objects.order_by("pk").first().pk, crediting.credit_payment
+
+    def spoil(*, payment_id):
+        if payment_id == poisoned:
+            raise ValueError("poison")
+        return credit(payment_id=payment_id)
+
+    monkeypatch.setattr(crediting, "credit_payment", spoil)
+    assert credit_due_payments() == 3
+    assert balance(alice) == 40
+    assert Payment.objects.get(pk=poisoned).due_at > timezone.now()

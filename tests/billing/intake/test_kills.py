@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,7 +84,10 @@ def test_invoice_when_killed_anywhere_then_one_at_the_gateway_and_credited_once(
     requests = [make.pending_deposit(person, "20", method=method) for person in people]
 
     def due(number: int) -> None:
-        Invoice.objects.filter(deposit=requests[number]).update(next_poll_at=timezone.now())
+        past = timezone.now() - timedelta(minutes=5)
+        Invoice.objects.filter(deposit=requests[number]).update(
+            next_poll_at=timezone.now(), asked_at=past, created_at=past
+        )
         Payment.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
         run_payments()
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from billing.deposits import refuse_deposit
 from billing.intake.credentials import store_credentials
+from billing.intake.crediting import dismiss_payment
 from billing.intake.invoices import open_invoice
 from billing.intake.rounds import run_payments
 from billing.intake.sync import sync_invoice
@@ -20,7 +21,7 @@ from panel.alerts.models import Alert
 from panel.lib.money import MICRO
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.gateway import server
+from tests.gateway import doors, server
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +53,7 @@ def opened(alice, method, times=1):
 
 def later(invoice, **time):
     """Let the invoice be due, as after some time."""
-    Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=timezone.now())
+    Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=timezone.now(), asked_at=None)
     if time:
         created = timezone.now() - timedelta(**time)
         Invoice.objects.filter(pk=invoice.pk).update(created_at=created)
@@ -93,8 +94,9 @@ def test_invoice_when_it_cannot_be_found_again_then_left_to_expire_and_its_money
 def test_invoice_when_the_request_never_arrived_then_asked_for_again_after_a_minute(alice, books, method_of):
     books.faults["create:dropped"] = 1
     found = opened(alice, method_of())
-    assert (later(found).state, books.calls["create"]) == ("lost", 1)
-    assert (later(found).state, books.calls["create"], len(books.invoices)) == ("open", 2, 1)
+    for _ in range(4):
+        assert (later(found).state, books.calls["create"]) == ("lost", 1)
+    assert (later(found, minutes=2).state, books.calls["create"], len(books.invoices)) == ("open", 2, 1)
 
 
 def test_invoice_when_the_gateway_refuses_then_told_and_nothing_lost(client, alice, books, method_of):
@@ -296,3 +298,84 @@ def test_call_when_the_secret_rotates_then_both_are_taken(invoice, books, call):
     for secrets in ([server.SECRET], [new], [server.SECRET, new]):
         books.secrets = secrets
         assert call(invoice).status_code == 200
+
+
+# -- tricks ----------------------------------------------------------------------------------------------
+
+
+def test_held_money_when_taken_back_then_nobody_can_credit_it(invoice, alice, books):
+    paid = books.pay(invoice.our_ref, "20", status="frozen")
+    sync(invoice)
+    paid.status = "charged back"
+    sync(invoice)
+    assert Payment.objects.get().state == "gone"
+    assert not Alert.objects.filter(cause__endswith=":held", resolved_at=None).exists()
+
+
+def test_dismissed_money_when_more_comes_under_its_id_then_held_again(invoice, alice, books):
+    paid = books.pay(invoice.our_ref, "1", status="frozen")
+    sync(invoice)
+    dismiss_payment(payment_id=Payment.objects.get().pk, actor=make.owner(), note="Dust.")
+    for status, amount, state in (("settled", "1", "dismissed"), ("settled", "501", "held")):
+        paid.status, paid.amount = status, amount
+        sync(invoice)
+        assert Payment.objects.get().state == state
+    assert (Payment.objects.get().came_in, balance(alice)) == (501 * MICRO, 0)
+
+
+def test_money_when_a_part_is_taken_back_then_told_once_for_each_part(invoice, alice, books):
+    paid = books.pay(invoice.our_ref, "20")
+    for amount, reversed_amount in (("20", None), ("15", 5), ("15", 5), ("5", 15)):
+        paid.amount = amount
+        sync(invoice)
+        found = Reversal.objects.values_list("amount", flat=True).first()
+        assert found == (None if reversed_amount is None else reversed_amount * MICRO)
+    assert balance(alice) == 20
+
+
+@pytest.mark.parametrize("amount", ["-1", "99999999999999"])
+def test_money_when_its_figure_cannot_be_then_told_and_the_rest_credited(invoice, alice, books, amount, monkeypatch):
+    odd, fine = books.pay(invoice.our_ref, "1"), books.pay(invoice.our_ref, "20")
+    monkeypatch.setattr(doors, "micros_down", lambda number: int(number * MICRO))
+    odd.amount = amount
+    sync(invoice)
+    assert (balance(alice), fine.amount) == (20, "20")
+    assert Alert.objects.filter(cause__endswith=":conflict").exists()
+
+
+def test_failed_invoice_when_its_gateway_calls_then_found_by_it(alice, books, method_of, call):
+    books.faults["create:lost"] = 1
+    found = opened(alice, method_of("fake-lossy"))
+    assert later(found, hours=25).state == "failed"
+    books.pay(found.our_ref, "20")
+    call(found)
+    run_payments()
+    assert balance(alice) == 20
+
+
+def test_call_when_it_names_another_id_for_our_reference_then_unknown_and_told(invoice, books, call):
+    assert call(invoice, id="inv-999").status_code == 200
+    assert GatewayCall.objects.get().outcome == "unknown"
+    assert Alert.objects.filter(cause__endswith=":unknown-invoice").exists()
+
+
+def test_call_when_it_comes_during_a_read_then_the_invoice_stays_due(invoice, books, call, monkeypatch):
+    read = doors.Fake.read
+
+    def interrupted(self, asked, credentials):
+        found = read(self, asked, credentials)
+        call(invoice)
+        return found
+
+    monkeypatch.setattr(doors.Fake, "read", interrupted)
+    sync(invoice)
+    invoice.refresh_from_db()
+    assert invoice.next_poll_at <= timezone.now()
+
+
+def test_invoice_when_asked_about_by_hand_while_it_is_created_then_left_alone(alice, books, method_of):
+    found = opened(alice, method_of())
+    Invoice.objects.update(state="creating", external_id="", url="", asked_at=timezone.now())
+    for _ in range(5):
+        assert sync(found).state == "creating"
+    assert books.calls["create"] == 1

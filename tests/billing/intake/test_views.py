@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.intake import views
-from billing.intake.calls import MAX_BODY
+from billing.intake.calls import MAX_BODY, MAX_STRANGERS_BODY
 from billing.models import GatewayCall, Payment
 from tests import make
 from tests.billing.intake.calls import arrival_of, signed, signed_method
@@ -50,7 +50,7 @@ def test_address_when_the_body_is_too_large_then_not_read_to_its_end(method, siz
     response = post(method, signed(secret, b"x" * size))
     assert response.status_code == 413
     kept = GatewayCall.objects.get()
-    assert (len(bytes(kept.body)), kept.size, Payment.objects.count()) == (MAX_BODY, size, 0)
+    assert (len(bytes(kept.body)), kept.size, Payment.objects.count()) == (MAX_STRANGERS_BODY, size, 0)
 
 
 def test_address_when_of_another_kind_of_method_or_read_then_not_there(method):

@@ -209,3 +209,46 @@ def test_last_use_when_fifty_want_it_at_once_then_exactly_one_gets_it():
     assert all(isinstance(result, Deposit | DepositRefused) for result in results)
     assert (Coupon.objects.get().uses, Redemption.objects.count(), Deposit.objects.count()) == (1, 1, 1)
     assert not Entry.objects.exists()
+
+
+# -- tricks ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["cancel", "expire"])
+def test_coupon_when_requested_often_and_paid_late_then_used_as_often_as_allowed(alice, how):
+    coupon(is_for_first=True, bonus_bp=10_000)
+    method, secret = signed_method()
+    requests = []
+    for _ in range(3):
+        requests.append(make.pending_deposit(alice, "20", method=method, coupon="WELCOME"))
+        if how == "cancel":
+            cancel_deposit(deposit=requests[-1])
+        else:
+            Deposit.objects.update(expires_at=timezone.now() - DAY)
+            run_payments()
+    for request in requests:
+        send(method, secret, arrival_of(deposit=request.pk))
+        run_payments()
+    assert balance(alice) == (60 if how == "cancel" else 80)
+    assert Coupon.objects.get().uses == (how == "expire")
+    assert not find_breaches()
+
+
+def test_coupon_of_an_amount_when_a_cent_comes_then_nothing_on_top(alice):
+    coupon(bonus_bp=0, amount=10 * MICRO)
+    method, secret = signed_method()
+    deposit = make.pending_deposit(alice, "20", method=method, coupon="WELCOME")
+    send(method, secret, arrival_of(deposit=deposit.pk, amount="0.01"))
+    run_payments()
+    assert balance(alice) == 0.01
+
+
+def test_coupon_when_money_comes_while_it_is_given_back_then_not_given_twice(alice):
+    coupon(max_uses=1)
+    method, secret = signed_method()
+    deposit = make.pending_deposit(alice, "20", method=method, coupon="WELCOME")
+    send(method, secret, arrival_of(deposit=deposit.pk))
+    run_payments()
+    Deposit.objects.update(expires_at=timezone.now() - DAY)
+    assert give_back_expired() == 0
+    assert Coupon.objects.get().uses == 1
