@@ -212,7 +212,7 @@ def test_profit_page_when_something_lost_money_then_it_is_first(books, staff_cli
         "Service": [("Likes", -150_000), ("Followers", 80_000)],
     }
     text = response.content.decode()
-    assert '−$0.15</span>&nbsp;<span class="text-xs">loss</span>' in text
+    assert '−$0.15</bdi>&nbsp;<span class="text-xs">loss</span>' in text
     assert "The cost of 1 of them is an estimate" in text
     assert "1 open order, expected to earn" in text
     assert 'href="?days=7" aria-current="page"' in text

@@ -161,7 +161,7 @@ def test_new_key_page_when_sent_a_head_request_then_the_secret_stays(signed_in):
         ("networks", "192.0.2.7\nmy-server", "“my-server” is no address"),
         ("networks", "\n".join(f"192.0.2.{number}" for number in range(51)), "at most 50"),
         ("networks", "1" * 4_001, "too long"),
-        ("daily_limit", "12,50", "such as 12.50"),
+        ("daily_limit", "12;50", "such as 12.50"),
         ("daily_limit", "0", "above zero"),
         ("daily_limit", "-5", "above zero"),
         ("daily_limit", "1e5", "such as 12.50"),
