@@ -152,11 +152,18 @@ def spent_of(*, wallet: Wallet) -> Spent:
 
     What came in is rarer than orders, and all of it that is not in the balance was spent.
     """
-    paid_in = Entry.objects.filter(wallet=wallet, kind__in=_PAID_IN, seq__lte=wallet.entry_count).order_by()
     before, opening = _last_before(wallet, this_month().start)
-    in_all = paid_in.aggregate(total=Sum("amount"))["total"] or 0
-    lately = paid_in.filter(seq__gt=before).aggregate(total=Sum("amount"))["total"] or 0
-    return Spent(in_all=in_all - wallet.balance, this_month=opening + lately - wallet.balance)
+    # Cached up to this month: entries never change.
+    earlier = cache.get_or_set(
+        f"paid-in:{wallet.pk}:{before}", lambda: _paid_in(wallet, first=1, last=before), CACHED_SECONDS
+    )
+    lately = _paid_in(wallet, first=before + 1, last=wallet.entry_count)
+    return Spent(in_all=earlier + lately - wallet.balance, this_month=opening + lately - wallet.balance)
+
+
+def _paid_in(wallet: Wallet, *, first: int, last: int) -> int:
+    paid_in = entries_between(wallet=wallet, first=first, last=last).filter(kind__in=_PAID_IN)
+    return paid_in.order_by().aggregate(total=Sum("amount"))["total"] or 0
 
 
 def _last_before(wallet: Wallet, moment: datetime) -> tuple[int, int]:
@@ -168,10 +175,14 @@ def _last_before(wallet: Wallet, moment: datetime) -> tuple[int, int]:
 def _by_kind(wallet: Wallet, *, before: tuple[int, int], last: tuple[int, int]) -> list[Sums]:
     """Return the sums of each kind that there was, in the order of `Entry.Kind`.
 
-    What is left of all entries without the other kinds are charges of orders.
+    What is left without the other kinds are charges of orders. The sums are cached: entries never change.
     """
-    rare = entries_between(wallet=wallet, first=before[0] + 1, last=last[0]).filter(kind__in=_RARE)
-    rows = rare.order_by().values_list("kind").annotate(count=Count("pk"), amount=Sum("amount"))
+    key = f"kinds:{wallet.pk}:{before[0]}:{last[0]}"
+    rows = cache.get(key)
+    if rows is None:
+        rare = entries_between(wallet=wallet, first=before[0] + 1, last=last[0]).filter(kind__in=_RARE)
+        rows = list(rare.order_by().values_list("kind").annotate(count=Count("pk"), amount=Sum("amount")))
+        cache.set(key, rows, CACHED_SECONDS)
     found = {kind: Sums(kind, count, amount) for kind, count, amount in rows}
     charges = last[0] - before[0] - sum(one.count for one in found.values())
     if charges:
