@@ -1,7 +1,8 @@
 """Excel files of strangers, read as rows of text. Pure.
 
 Such a file is a ZIP of XML: a small one may unpack to gigabytes, name entities that grow, or claim a million rows. So
-what it unpacks to is counted before it is read, entities are refused, and rows and columns are bounded.
+what it unpacks to is counted before it is read, entities are refused, and rows and columns are bounded. Cells may share
+one text, so a small file may still hold gigabytes of it: the characters of all cells are counted as they are read.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ MAX_UNPACKED, MAX_AROUND = 1_000_000, 150_000
 _SHEETS = ("xl/worksheets/", "xl/sharedStrings.xml", "xl/media/")
 MAX_PARTS = 500
 MAX_ROWS, MAX_COLUMNS = 10_000, 50
+# Characters: of a cell, which is Excel's own limit, and of all cells.
+MAX_CELL, MAX_CELLS = 32_767, 500_000
 # Excel holds no more digits of a number.
 MAX_EXACT = 10**15
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -60,7 +63,11 @@ def _check_size(data: bytes) -> None:
     total = sum(one.file_size for one in found)
     around = sum(one.file_size for one in found if not one.filename.startswith(_SHEETS))
     if total > MAX_UNPACKED or around > MAX_AROUND or len(found) > MAX_PARTS:
-        raise NotExcel(_("This Excel file is too large. Copy the lines to order into a new file with one sheet."))
+        raise _too_large()
+
+
+def _too_large() -> NotExcel:
+    return NotExcel(_("This Excel file is too large. Copy the lines to order into a new file with one sheet."))
 
 
 def _rows(data: bytes) -> Iterator[list[str]]:
@@ -72,13 +79,20 @@ def _rows(data: bytes) -> Iterator[list[str]]:
         if sheet is None:
             raise NotExcel(_("This Excel file has no sheet."))
         sheet.reset_dimensions()  # What the file states may cut rows off.
+        total = 0
         for number, cells in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True), start=1):
             if number > MAX_ROWS:
                 text = _("This sheet has more than %(most)s rows. Copy the lines to order into a new file.")
                 raise NotExcel(text % {"most": f"{MAX_ROWS:,}"})
+            if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells):
+                text = _("Row %(row)s has a cell with more than %(most)s characters. Shorten it and try again.")
+                raise NotExcel(text % {"row": f"{number:,}", "most": f"{MAX_CELL:,}"})
             row = [_text(cell) for cell in cells]
             while row and not row[-1]:
                 row.pop()
+            total += sum(map(len, row))
+            if total > MAX_CELLS:
+                raise _too_large()
             yield row
     finally:
         book.close()

@@ -25,7 +25,7 @@ from orders.checkout.bulk_text import MAX_TEXT, count_lines, joined_texts, text_
 from orders.checkout.create import NotEnoughFunds
 from orders.checkout.validation import OrderRefused
 from orders.web.bulk_form import BulkForm
-from orders.web.views.drafts import drop, keep, kept, owner_of
+from orders.web.views.drafts import drop, has_owner, keep, kept, owner_of
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.money import CENT, ceil_div, format_money_up, format_plain
@@ -170,8 +170,8 @@ def _keep_rest(request: HttpRequest, created: CreatedBulk, aside: str) -> None:
 
 
 def _sign_in_first(request: HttpRequest) -> HttpResponse:
-    """Keep the posted lines in the anonymous session, which signing in preserves."""
-    if request.method == "POST":
+    """Keep the posted lines in the anonymous session, which signing in preserves. Files of strangers are not opened."""
+    if request.method == "POST" and has_owner(request):
         form = BulkForm.posted(request.POST, request.FILES)
         text = form.text if form.is_valid() else str(form.data.get("lines", ""))
         text = joined_texts(request.POST.get("aside", ""), text)

@@ -34,6 +34,11 @@ def is_owner(request: HttpRequest) -> bool:
     return _signed_owner(request) == str(request.user.pk)
 
 
+def has_owner(request: HttpRequest) -> bool:
+    """Return True if the posted form was one that this site gave to a customer."""
+    return bool(_signed_owner(request))
+
+
 def browser_mark_of(request: HttpRequest) -> str:
     """Return the same text for a customer each time, by which a browser knows whose typing it keeps."""
     return signing.Signer(salt="orders.browser").signature(str(request.user.pk))

@@ -182,6 +182,12 @@ LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(
             "too large",
         ),
         ("a bomb beside the sheets", with_part(excel(["x"]), "docProps/app.xml", b" " * (MAX_AROUND + 1)), "too large"),
+        ("one text in many cells", excel(["x" * 30_000] * 20), "too large"),
+        (
+            "a text longer than Excel's",
+            with_part(excel(["x"]), SHEET, sheet(f'<row r="1"><c r="A1" t="str"><v>{"x" * 32_768}</v></c></row>')),
+            "Row 1 has a cell with more than 32,767 characters",
+        ),
         (
             "a row far below",
             with_part(excel(["x"]), SHEET, sheet('<row r="1048576"><c r="A1048576"><v>1</v></c></row>')),

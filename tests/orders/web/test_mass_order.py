@@ -283,6 +283,13 @@ def test_file_when_session_ended_then_lines_are_kept_until_sign_in(customer, ser
     assert hidden_fields(client.get(reverse("mass_order")))["lines"] == f"{service.pk},@me,100"
 
 
+@pytest.mark.parametrize("owner", ["", "1:forged"])
+def test_file_when_a_stranger_sends_it_then_not_opened(client, monkeypatch, owner):
+    monkeypatch.setattr("orders.web.bulk_form.lines_of_file", lambda data: pytest.fail("opened"))
+    answer = send(client, file=SimpleUploadedFile("x.csv", b"1,@me,100"), owner=owner)
+    assert answer.url.startswith(reverse("account_login"))
+
+
 def test_visitor_when_nothing_was_typed_then_no_session_is_created():
     client = Client()
     for answer in (client.get(reverse("mass_order")), send(client)):
