@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import tzinfo
 
 from django.urls import reverse
 from django.utils import timezone
@@ -32,15 +33,22 @@ def cause_of(entry: Entry) -> tuple[str, str]:
 
 
 def entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
-    """Yield the cells under ENTRY_HEADER. Money is in whole units, exactly."""
-    for entry in entries:
-        yield (
-            str(entry.seq),
-            timezone.localtime(entry.created_at).isoformat(timespec="seconds"),
-            entry.get_kind_display(),
-            format_plain(entry.amount),
-            format_plain(entry.balance_after),
-            str(entry.order_ref or ""),
-            str(entry.drip_ref or ""),
-            entry.memo,
-        )
+    """Return the cells under ENTRY_HEADER. Money is in whole units, exactly.
+
+    Times are in the zone that is current now: the rows are written when the request has ended.
+    """
+    zone = timezone.get_current_timezone()
+    return (_cells(entry, zone) for entry in entries)
+
+
+def _cells(entry: Entry, zone: tzinfo) -> tuple[str, ...]:
+    return (
+        str(entry.seq),
+        entry.created_at.astimezone(zone).isoformat(timespec="seconds"),
+        entry.get_kind_display(),
+        format_plain(entry.amount),
+        format_plain(entry.balance_after),
+        str(entry.order_ref or ""),
+        str(entry.drip_ref or ""),
+        entry.memo,
+    )

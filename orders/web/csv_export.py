@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from django.utils import timezone
 
@@ -50,16 +50,21 @@ HEADER = (
 
 
 def export_lines(listing: OrderListing) -> Iterator[str]:
-    """Return the CSV lines of all orders of the listing, in its order. Money is in whole units, exactly."""
+    """Return the CSV lines of all orders of the listing, in its order. Money is in whole units, exactly.
+
+    Times are in the zone that is current now: the lines are written when the request has ended.
+    """
+    zone = timezone.get_current_timezone()
     rows = listing.rows.only("pk", *_COLUMNS)
-    return as_csv(HEADER, map(_row, each_row(rows, key=listing.key, descending=listing.descending, size=ROWS)))
+    orders = each_row(rows, key=listing.key, descending=listing.descending, size=ROWS)
+    return as_csv(HEADER, (_row(order, zone) for order in orders))
 
 
-def _row(order: Order) -> tuple[str, ...]:
+def _row(order: Order, zone: tzinfo) -> tuple[str, ...]:
     return (
         str(order.pk),
-        _moment(order.created_at),
-        _moment(order.finished_at),
+        _moment(order.created_at, zone),
+        _moment(order.finished_at, zone),
         order.get_status_display(),
         str(order.service_id),
         order.service_name,
@@ -79,5 +84,5 @@ def _number(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _moment(value: datetime | None) -> str:
-    return "" if value is None else timezone.localtime(value).isoformat(timespec="seconds")
+def _moment(value: datetime | None, zone: tzinfo) -> str:
+    return "" if value is None else value.astimezone(zone).isoformat(timespec="seconds")

@@ -60,7 +60,8 @@ def wallet_statement_export(request: HttpRequest, year: int, number: int) -> Htt
     wallet, _, month = _found(request, year, number)
     statement = statement_of(wallet=wallet, month=month)
     entries = entries_between(wallet=wallet, first=statement.first, last=statement.last)
-    rows = entry_rows(each_row(entries, key="seq", is_unique=True, descending=False))
+    with timezone.override(timezone.get_default_timezone()):
+        rows = entry_rows(each_row(entries, key="seq", is_unique=True, descending=False))
     return csv_response(name=f"statement-{year}-{number:02d}", lines=as_csv(ENTRY_HEADER, rows))
 
 

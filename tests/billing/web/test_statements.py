@@ -19,6 +19,7 @@ from billing.deposits import approve_deposit
 from billing.models import Entry
 from billing.statements import Month, months_of, spent_of, statement_of
 from billing.wallets import wallet_of
+from panel.accounts.models import User
 from panel.site import stored
 from tests import make
 from tests.billing.web.test_wallet import made_at, post
@@ -185,10 +186,12 @@ def test_page_when_there_is_no_such_month_then_not_found(signed_in, filled, year
     assert signed_in.get(reverse("wallet_statement_export", args=[year, number])).status_code == 404
 
 
-def test_export_when_downloaded_then_the_months_entries_in_order(signed_in, filled):
+def test_export_when_downloaded_then_the_months_entries_in_order(signed_in, filled, customer):
+    User.objects.filter(pk=customer.pk).update(time_zone="Asia/Tokyo")
     response = signed_in.get(reverse("wallet_statement_export", args=[2026, 11]))
     rows = list(csv.DictReader(io.StringIO(response.getvalue().decode("utf-8-sig"))))
     assert [(row["number"], row["amount"]) for row in rows] == [("3", "-1.2345"), ("4", "0.5"), ("5", "5")]
+    assert {row["time"][-6:] for row in rows} == {"+00:00"}  # The panel's, as the month is.
 
 
 def test_list_when_opened_then_a_link_for_each_month(signed_in, filled):

@@ -19,6 +19,7 @@ from billing import append_only, ledger
 from billing.models import Entry
 from billing.wallets import wallet_of
 from billing.web.spending import MAX_SERVICES, month_starts, spending_of
+from panel.accounts.models import User
 from tests import make, unguarded
 from tests.scenes import create_accepted, set_and_poll
 
@@ -195,6 +196,11 @@ def test_export_when_filtered_then_same_entries_in_plain_decimals(signed_in, cus
     assert rows[0][2:5] == ["Order", "-0.000001", "9.999999"]
     assert rows[0][7] == '\'=HYPERLINK("x")'
     assert [row[0] for row in exported(signed_in, kind="deposit")[1:]] == ["1"]
+
+
+def test_export_when_the_reader_is_in_another_zone_then_times_are_theirs(signed_in, customer):
+    User.objects.filter(pk=customer.pk).update(time_zone="Asia/Tokyo")
+    assert exported(signed_in)[1][1].endswith("+09:00")
 
 
 def test_export_when_a_filter_is_invalid_then_the_wallet_says_so(signed_in):

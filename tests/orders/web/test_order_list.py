@@ -17,6 +17,7 @@ from orders.models import CancelRequest, Order, Refill
 from orders.states import CancelState, Status, Submission
 from orders.web.selectors import services_ordered
 from orders.web.views import order_list
+from panel.accounts.models import User
 from panel.lib.csv_files import guarded
 from panel.lib.keyset_pagination import each_row, page_of
 from tests import make
@@ -448,6 +449,14 @@ def test_export_when_read_then_money_times_and_counts_are_plain(signed_in, creat
             "run": "",
         }
     ]
+
+
+def test_export_when_the_reader_is_in_another_zone_then_times_are_theirs(signed_in, customer, create_orders):
+    User.objects.filter(pk=customer.pk).update(time_zone="Asia/Tokyo")
+    [order] = create_orders(1)
+    run(order, created_at=datetime.fromisoformat("2026-03-07T20:00:00+00:00"))
+    [row] = rows_of(export(signed_in))
+    assert (row["ordered_at"], row["ended_at"]) == ("2026-03-08T05:00:00+09:00", "")
 
 
 @pytest.mark.parametrize("evil", ["=HYPERLINK(1)", "+1+cmd", "-2+3", "@SUM(1)", "\t=1"])
