@@ -102,6 +102,18 @@ def test_enter_when_services_still_load_then_the_first_is_chosen(shop, open_page
     assert not Order.objects.exists()
 
 
+def test_enter_when_comments_may_be_several_then_it_orders(shop, open_page):
+    page = open_page()
+    open_form(page, shop, query_of("Comments, random"))
+    page.locator("[name=comments]").fill(r"nice\nwow")
+    page.get_by_label("Link").fill("https://example.com/a")
+    expect(page.get_by_role("button", name="Write one on each line")).to_be_visible()
+    expect(page.get_by_role("button", name="Order anyway for $")).to_be_visible()
+    page.get_by_label("Link").press("Enter")
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert Order.objects.get().params == {"comments": r"nice\nwow"}
+
+
 def test_chooser_when_left_without_a_choice_then_the_old_one_stays(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Followers"))
