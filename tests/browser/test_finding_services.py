@@ -177,6 +177,55 @@ def test_search_when_slow_then_a_sign_of_work(shop, open_page):
     expect(page.locator("#chooser")).not_to_have_class(re.compile("is-working"))
 
 
+# Holds back the answer to the search for "youtube".
+HOLD_BACK = """() => {
+  const connected = window.fetch;
+  window.fetch = async (url, options) => {
+    const answer = await connected(url, url.includes("q=youtube") ? {} : options);
+    if (url.includes("q=youtube")) await new Promise((letGo) => { window.letGo = letGo; });
+    options.signal?.throwIfAborted();
+    return answer;
+  };
+}"""
+TYPE_ON = """async () => {
+  const box = document.getElementById("id_find");
+  box.value = "tiktok";
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  window.letGo();
+  await new Promise((then) => setTimeout(then, 30));
+  box.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+}"""
+
+
+def test_enter_when_an_older_search_answers_late_then_it_chooses_by_what_is_typed(shop, open_page):
+    page = open_page()
+    open_form(page, shop)
+    page.evaluate(HOLD_BACK)
+    chooser(page).fill("youtube")
+    page.wait_for_function("() => window.letGo")
+    page.evaluate(TYPE_ON)
+    expect(chooser(page)).to_have_value(re.compile(re.escape(NAMES[3])))
+
+
+@pytest.mark.parametrize(
+    "answer", ["Promise.reject(new TypeError())", "Promise.resolve(new Response('', {status: 500}))"]
+)
+def test_search_when_it_fails_then_said_in_the_list_and_enter_tries_again(shop, open_page, answer):
+    page = open_page()
+    open_form(page, shop)
+    lose = f"() => {{ window.connected = window.fetch; window.fetch = () => {answer}; }}"
+    page.evaluate(lose)
+    chooser(page).click()
+    expect(page.locator(".option-note")).to_contain_text("could not be looked up")
+    page.evaluate("() => { window.fetch = window.connected; }")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("option")).to_have_count(5)
+    page.evaluate(lose)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("*")
+    expect(page.locator(".option.is-starred")).to_have_count(1)
+
+
 def test_link_when_for_another_platform_then_its_services_by_one_tap(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of(NAMES[2]))

@@ -14,6 +14,7 @@
   const chooser = document.getElementById("chooser");
   const picture = document.getElementById("box-icon");
   const magnifier = document.getElementById("search-icon").content;
+  const failed = document.getElementById("search-failed").content;
   const tabs = [...document.querySelectorAll("#platforms [data-platform]")];
 
   let label = chosen.value ? box.value : "";
@@ -120,17 +121,30 @@
     const isOn = option.classList.toggle("is-starred");
     const token = document.querySelector("#order-form [name=csrfmiddlewaretoken]").value;
     const body = new URLSearchParams({ on: isOn ? "1" : "0", csrfmiddlewaretoken: token });
-    const answer = await fetch(option.dataset.star, { method: "POST", body, headers: { "HX-Request": "true" } });
-    if (!answer.ok || answer.redirected) option.classList.toggle("is-starred");
+    const asked = fetch(option.dataset.star, { method: "POST", body, headers: { "HX-Request": "true" } });
+    const answer = await asked.catch(() => null); // No connection.
+    if (!answer?.ok || answer.redirected) option.classList.toggle("is-starred");
   };
 
   // -- looking ---------------------------------------------------------------------------------------
 
-  const show = (html, query) => {
-    popup.innerHTML = html;
+  const unfold = () => {
     popup.hidden = false;
     document.body.classList.add("is-open");
     box.setAttribute("aria-expanded", "true");
+  };
+
+  const fail = () => {
+    activate(null);
+    picksFirst = false;
+    popup.replaceChildren(failed.cloneNode(true));
+    unfold();
+    count.textContent = popup.querySelector(".option-note").textContent;
+  };
+
+  const show = (html, query) => {
+    popup.innerHTML = html;
+    unfold();
     const found = Number(popup.querySelector("[data-count]").dataset.count);
     const said = found === 1 ? "1 service" : `${found} services`;
     count.textContent = found ? said : popup.querySelector(".option-note, .option")?.textContent ?? "";
@@ -149,9 +163,11 @@
       const response = await fetch(`${box.dataset.options}?${asked}`, { signal: mine.signal });
       if (response.redirected) return document.dispatchEvent(new CustomEvent("order:signed-out"));
       const html = await response.text();
-      if (response.ok && looking === mine) show(html, query);
-    } catch (error) {
-      if (error.name !== "AbortError") count.textContent = "The services could not be looked up. Check your connection.";
+      if (looking !== mine) return;
+      if (response.ok) show(html, query);
+      else fail();
+    } catch {
+      if (looking === mine) fail(); // Else a newer search took its place.
     } finally {
       if (looking === mine) settle();
     }
@@ -179,11 +195,12 @@
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
     Enter: () => {
-      if (active) pick(active);
-      else if (waiting || looking) {
+      if (waiting) {
         picksFirst = true;
-        if (waiting) look(typed()); // What is looked for may be older text.
-      } else open();
+        look(typed()); // What is shown is for older text.
+      } else if (active) pick(active);
+      else if (looking) picksFirst = true;
+      else look(typed());
     },
     Escape: back,
   };
@@ -203,8 +220,9 @@
   });
 
   box.addEventListener("input", () => {
+    stop(); // What is looked for is older text.
     activate(null);
-    clearTimeout(waiting);
+    picksFirst = false;
     category = "";
     draw();
     waiting = setTimeout(() => look(box.value.trim()), WAIT);

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 
 from catalog.models import Category, Service, ServiceFigures
+from orders.checkout.links import MAX_LINK
 from orders.web.service_search import platforms_on_sale
 from tests import make
 
@@ -43,6 +46,11 @@ def test_find_when_a_link_is_pasted_then_the_services_for_it(signed_in, shop):
     assert names_in(found) == {"For this profile": ["Instagram Followers"]}
     found, text = options(signed_in, q="https://vimeo.com/1")
     assert (names_in(found), "No service fits this link." in text) == ({}, True)
+
+
+def test_box_when_shown_then_the_longest_link_fits(signed_in, shop):
+    box = re.search(r'<input[^>]* id="id_find"[^>]*>', signed_in.get(reverse("order_new")).content.decode())
+    assert f' maxlength="{MAX_LINK}"' in box[0]
 
 
 def test_find_button_when_a_link_is_pasted_without_scripts_then_it_is_filled_in(signed_in, shop):
