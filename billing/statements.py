@@ -154,9 +154,11 @@ def spent_of(*, wallet: Wallet) -> Spent:
     """
     before, opening = _last_before(wallet, this_month().start)
     # Cached up to this month: entries never change.
-    earlier = cache.get_or_set(
-        f"paid-in:{wallet.pk}:{before}", lambda: _paid_in(wallet, first=1, last=before), CACHED_SECONDS
-    )
+    key = f"paid-in:{wallet.pk}:{before}"
+    earlier: int | None = cache.get(key)
+    if earlier is None:
+        earlier = _paid_in(wallet, first=1, last=before)
+        cache.set(key, earlier, CACHED_SECONDS)
     lately = _paid_in(wallet, first=before + 1, last=wallet.entry_count)
     return Spent(in_all=earlier + lately - wallet.balance, this_month=opening + lately - wallet.balance)
 
