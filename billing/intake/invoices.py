@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.urls import reverse
 
-from billing.intake.credentials import credentials_for
+from billing.intake.credentials import credentials_for, note_failed, note_reached
 from billing.intake.gateways import Asked, Created, Gateway, GatewayError, GatewayRefused, Repair, gateway_of
 from billing.intake.schedule import next_poll, next_repair
 from billing.models import Deposit, Invoice
@@ -125,9 +125,11 @@ def _ask(invoice: Invoice, gateway: Gateway, *, is_repair: bool) -> Invoice:
                 created = gateway.create(asked, credentials)
         else:
             created = gateway.create(asked, credentials)
+        note_reached(method=invoice.method)
     except GatewayRefused as error:
         return _end(invoice, Invoice.State.FAILED, str(error))
     except GatewayError as error:
+        note_failed(method=invoice.method, error=str(error))
         return _wait(invoice, str(error))
     return store_created(invoice=invoice, created=created)
 

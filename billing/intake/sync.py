@@ -18,7 +18,7 @@ from billing.intake.crediting import credit_payment
 from billing.intake.gateways import Effect, GatewayError, GatewayRefused, Reading, Seen, gateway_of
 from billing.intake.invoices import asked_of, create_at_gateway, repair_invoice
 from billing.intake.schedule import EXPIRED, next_poll
-from billing.models import Invoice, Payment, Reversal
+from billing.models import Invoice, Payment, PaymentMethod, Reversal
 from billing.models.intake import MAX_EXTERNAL_ID
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
@@ -61,7 +61,8 @@ def poll_due_invoices() -> int:
                 Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=clock.now() + AFTER_FAILURE)
                 continue
             try:
-                if sync_invoice(invoice_id=invoice.pk).last_error:
+                sync_invoice(invoice_id=invoice.pk)
+                if PaymentMethod.objects.filter(pk=invoice.method_id).exclude(last_error="").exists():
                     failures[invoice.method_id] += 1
             except Exception:
                 log.exception("invoice not read", invoice=invoice.our_ref)

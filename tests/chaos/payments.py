@@ -187,7 +187,8 @@ class _Chaos:
         for method, receive, message in self.calls:
             receive(method=method, call=message)
         for _ in range(4):
-            Invoice.objects.exclude(state="failed").update(next_poll_at=timezone.now(), asked_at=None)
+            past = timezone.now() - timedelta(minutes=5)
+            Invoice.objects.exclude(state="failed").update(next_poll_at=timezone.now(), asked_at=None, created_at=past)
             Payment.objects.filter(state__in=("seen", "credited")).update(due_at=timezone.now())
             while run_payments():
                 pass
