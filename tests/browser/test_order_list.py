@@ -223,6 +223,42 @@ def test_cancel_when_the_page_is_left_then_sent_at_once(open_list, orders, live_
         time.sleep(0.2)
     expect(page.locator(".messages")).to_contain_text("1 order was canceled.")
     assert withdrawn() == {orders[0].pk}
+    page.clock.run_for(6_000)
+    expect(page.get_by_text("may not have reached us")).to_have_count(0)
+
+
+def test_cancel_when_lost_as_the_page_is_left_then_told(open_list, orders, live_server):
+    page = open_list(is_stopped=True)
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#undo")).to_be_visible()
+    page.evaluate("navigator.sendBeacon = () => false")
+    page.goto(live_server.url + reverse("wallet"))
+    page.clock.run_for(6_000)
+    expect(page.get_by_text("may not have reached us")).to_be_visible()
+    assert not withdrawn()
+    page.get_by_role("link", name="Look at these orders").click()
+    expect(page.locator("#orders-table tbody tr")).to_have_count(1)
+    expect(row_of(page, orders[0])).to_be_visible()
+
+
+def test_cancel_when_a_second_is_asked_for_then_undone_together(open_list, orders):
+    page = open_list(is_stopped=True)
+    toast = page.locator("#undo")
+    for undone in (True, False):
+        for order, key in ((orders[0], "c"), (orders[1], "c"), (orders[3], "r")):
+            row_of(page, order).locator(".what a").focus()
+            page.keyboard.press(key)
+            page.clock.run_for(5_000)
+        expect(toast).to_contain_text(f"Canceling 2 orders · Asking for a refill of order {orders[3].pk}")
+        if undone:
+            page.get_by_role("button", name="Undo").click()
+        page.clock.run_for(10_000)
+        if undone:
+            assert not withdrawn() and not Refill.objects.exists()
+    expect(toast).to_contain_text("2 orders were canceled.")
+    expect(toast).to_contain_text("Refill requested for 1 order.")
+    assert withdrawn() == {orders[0].pk, orders[1].pk}
 
 
 def test_cancel_when_it_cannot_be_sent_then_told_and_tried_again(open_list, orders):

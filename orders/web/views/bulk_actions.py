@@ -23,6 +23,8 @@ from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 from panel.lib.money import format_money
 
+MAX_LATE_ID = 20
+
 
 @login_required
 @require_POST
@@ -30,7 +32,8 @@ def order_bulk(request: HttpRequest) -> HttpResponse:
     """Cancel the selected orders once confirmed, or request refills of them. Other customers' orders are ignored.
 
     A script of the list, which waited so that the customer could undo it, gets the words alone. A page that is being
-    left ("late") gets nothing: its words wait for the next page.
+    left ("late", with a random id) gets nothing but a cookie named after the id, which says that this came here: its
+    words wait for the next page.
     """
     level, words = messages.WARNING, _("Choose at least one order first.")
     wish, is_confirmed = request.POST.get("wish"), "confirmed" in request.POST
@@ -49,7 +52,16 @@ def order_bulk(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(words, content_type="text/plain; charset=utf-8")
     add_message_once(request, level, words)
-    return HttpResponse(status=HTTPStatus.NO_CONTENT) if "late" in request.POST else redirect(_back(request))
+    return _say_received(request.POST["late"]) if "late" in request.POST else redirect(_back(request))
+
+
+def _say_received(late_id: str) -> HttpResponse:
+    response = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    if late_id.isascii() and late_id.isalnum() and len(late_id) <= MAX_LATE_ID:
+        response.set_cookie(
+            f"order_wish_{late_id}", "1", max_age=3600, secure=settings.SESSION_COOKIE_SECURE, samesite="Lax"
+        )
+    return response
 
 
 def _cancel(request: HttpRequest, orders: list[Order]) -> tuple[int, str]:

@@ -18,8 +18,8 @@
   const undo = toast.querySelector("[data-undo]");
   const again = toast.querySelector("[data-again]");
 
-  let waiting = null; // { wish, orders, left, ticking }
-  let failed = null; // what "Try again" sends
+  let waiting = null; // { asked: [{ wish, orders }], left, ticking }
+  let failed = []; // what "Try again" sends
   let untold = [];
   let hiding = 0;
 
@@ -30,7 +30,7 @@
     clearTimeout(hiding);
     toast.hidden = false;
     undo.hidden = !waiting;
-    again.hidden = !failed;
+    again.hidden = !failed.length;
     wait.textContent = "";
     said.textContent = words;
   };
@@ -41,12 +41,12 @@
     if (waiting || !untold.length) return;
     open(untold.join(" "));
     untold = [];
-    if (!failed) hiding = setTimeout(hide, READING);
+    if (!failed.length) hiding = setTimeout(hide, READING);
   };
 
   const stop = () => {
-    const asked = waiting;
-    clearInterval(asked.ticking);
+    const { asked, ticking } = waiting;
+    clearInterval(ticking);
     waiting = null;
     hide();
     return asked;
@@ -60,28 +60,32 @@
     return body;
   };
 
-  const fail = (asked, words) => {
-    failed = asked;
-    tell(words);
-  };
-
-  const send = async (asked) => {
-    failed = null;
+  // Returns the words for the customer.
+  const post = async (asked) => {
     let answer;
     try {
       // Goes on if the page is left meanwhile.
       const options = { method: "POST", body: bodyOf(asked), headers: { "HX-Request": "true" }, keepalive: true };
       answer = await fetch(form.action, options);
     } catch {
-      return fail(asked, toast.dataset.offline);
+      failed.push(asked);
+      return toast.dataset.offline;
     }
-    if (answer.redirected || answer.status === 401 || answer.status === 403) return fail(null, toast.dataset.signedOut);
-    if (!answer.ok) return fail(asked, toast.dataset.failed);
-    tell(await answer.text());
+    if (answer.redirected || answer.status === 401 || answer.status === 403) return toast.dataset.signedOut;
+    if (!answer.ok) {
+      failed.push(asked);
+      return toast.dataset.failed;
+    }
     for (const order of asked.orders) {
       document.querySelector(`#order-${order}-menu [data-key=${KEYS[asked.wish]}]`)?.remove();
     }
     window.htmx.trigger("#orders-poller", "poll-now");
+    return answer.text();
+  };
+
+  const send = async (all) => {
+    failed = [];
+    tell([...new Set(await Promise.all(all.map(post)))].join(" "));
   };
 
   const tick = () => {
@@ -91,11 +95,18 @@
     else wait.textContent = fill(toast.dataset.wait, { seconds: waiting.left });
   };
 
+  const wordsOf = ({ wish, orders }) =>
+    fill(toast.dataset[wish + (orders.length === 1 ? "One" : "Many")], { order: orders[0], count: orders.length });
+
+  // What is asked for meanwhile waits with it: "Undo" takes back all that the customer reads there.
   document.addEventListener("order-wish", ({ detail: { wish, orders } }) => {
-    if (waiting) send(stop());
-    failed = null;
-    waiting = { wish, orders, left: SECONDS, ticking: setInterval(tick, 1_000) };
-    open(fill(toast.dataset[wish + (orders.length === 1 ? "One" : "Many")], { order: orders[0], count: orders.length }));
+    const asked = waiting ? stop() : [];
+    const same = asked.find((one) => one.wish === wish);
+    if (same) same.orders = [...new Set([...same.orders, ...orders])];
+    else asked.push({ wish, orders });
+    failed = [];
+    waiting = { asked, left: SECONDS, ticking: setInterval(tick, 1_000) };
+    open(asked.map(wordsOf).join(" · "));
     wait.textContent = fill(toast.dataset.wait, { seconds: SECONDS });
   });
 
@@ -110,9 +121,17 @@
     send(failed);
   });
 
-  // The server keeps the words for the next page.
+  // The server keeps the words for the next page, where late_wishes.js looks whether it got the wish.
   addEventListener("pagehide", () => {
-    if (waiting) navigator.sendBeacon(form.action, bodyOf(stop(), { late: "1" }));
+    if (!waiting) return;
+    const sent = stop().map((asked) => ({ ...asked, id: Math.random().toString(36).slice(2, 12) }));
+    try {
+      const before = JSON.parse(sessionStorage.getItem("late-wishes")) ?? [];
+      sessionStorage.setItem("late-wishes", JSON.stringify([...before, ...sent]));
+    } catch {
+      // Without storage the next page says nothing.
+    }
+    for (const asked of sent) navigator.sendBeacon(form.action, bodyOf(asked, { late: asked.id }));
   });
   // A hidden page may be ended without another event.
   document.addEventListener("visibilitychange", () => {

@@ -160,9 +160,17 @@ def test_cancel_when_a_script_sends_it_then_it_gets_the_words(signed_in, custome
 def test_cancel_when_the_page_is_left_then_the_next_page_tells(signed_in, customer, service):
     make.deposit(customer, "10")
     order = make.order(customer, service)
-    answer = send(signed_in, order, late="1")
+    answer = send(signed_in, order, late="a1b2")
     assert (answer.status_code, answer.content) == (204, b"")
+    assert "order_wish_a1b2" in answer.cookies  # By which the next page knows that it came here.
     assert "1 order was canceled. $0.25 is back in your wallet." in text_of(get(signed_in))
+
+
+@pytest.mark.parametrize("late", ["", "a; b", "\r\n", "é", "a" * 21])
+def test_cancel_when_its_id_is_odd_then_no_cookie(signed_in, customer, service, late):
+    answer = send(signed_in, make.order(customer, service), late=late)
+    assert answer.status_code == 204
+    assert not [name for name in answer.cookies if name.startswith("order_wish")]
 
 
 # -- help --------------------------------------------------------------------------------------------
