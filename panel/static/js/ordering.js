@@ -102,16 +102,17 @@
     wait = Math.min(2 * wait, LONGEST_WAIT);
   };
 
+  const isLost = (xhr) => !xhr || xhr.status === 0 || xhr.status >= 500;
   const isAsking = (element) => element.id === "ask-quote" || element.id === "ask-fields";
 
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
     document.addEventListener(name, ({ detail: { elt, xhr } }) => {
-      if (isAsking(elt) && (!xhr || xhr.status === 0 || xhr.status >= 500)) lose(elt.id);
+      if (isAsking(elt) && isLost(xhr)) lose(elt.id);
     });
   }
 
-  document.addEventListener("htmx:afterRequest", ({ detail: { elt, successful } }) => {
-    if (!isAsking(elt) || !successful) return;
+  document.addEventListener("htmx:afterRequest", ({ detail: { elt, xhr } }) => {
+    if (!isAsking(elt) || isLost(xhr)) return; // A refusal is an answer too.
     waiting.delete(elt.id);
     if (waiting.size) return;
     clearTimeout(timer);
