@@ -12,6 +12,7 @@ urlpatterns = [
     path("new/quote/", order_form.order_quote, name="order_quote"),
     path("new/fields/", order_form.order_fields, name="order_fields"),
     path("new/find/", order_form.order_find, name="order_find"),
+    path("new/sent/", order_form.order_sent, name="order_sent"),
     path("new/discard/", order_form.order_discard, name="order_discard"),
     path("new/last/", last_orders.orders_last, name="orders_last"),
     path("mass/", bulk_orders.mass_order, name="mass_order"),

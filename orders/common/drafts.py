@@ -43,6 +43,12 @@ def keep_draft(*, customer: User, typed: Mapping[str, str], facts: DraftFacts) -
     )
 
 
+def became_order(*, customer: User, request_key: str) -> bool:
+    """Return True if the customer's form with this key created an order."""
+    # No key holds anything else, and PostgreSQL accepts no NUL.
+    return request_key.isalnum() and Order.objects.filter(customer=customer, request_key=request_key).exists()
+
+
 def draft_of(*, customer: User) -> OrderDraft | None:
     """Return the customer's draft; None without one, and if its order was created. One query."""
     created = Order.objects.filter(customer=OuterRef("customer"), request_key=OuterRef("request_key"))

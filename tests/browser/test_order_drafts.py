@@ -100,6 +100,45 @@ def test_form_when_reloaded_then_as_typed_until_started_over(shop, open_page):
     expect(page.locator("#id_link")).to_have_value("")
 
 
+def test_form_when_the_server_keeps_another_order_then_this_tab_has_its_own(shop, open_page):
+    page = open_page()
+    open_form(page, shop)
+    choose(page, "Followers")
+    type_order(page)
+    elsewhere = page.context.new_page()
+    elsewhere.goto(shop.url + reverse("order_new"))
+    elsewhere.get_by_role("button", name="Start over").click()
+    elsewhere.wait_for_url("**/orders/new/")
+    expect(elsewhere.locator("#id_link")).to_have_value("")
+    page.reload()
+    expect(page.locator("#id_link")).to_have_value(LINK)
+    expect(button(page)).to_have_text("Order for $0.25")
+    # It was sent, and did not arrive.
+    page.evaluate("document.getElementById('order-form').dispatchEvent(new Event('submit'))")
+    OrderDraft.objects.all().delete()
+    page.goto(shop.url + reverse("order_new"))
+    expect(page.locator("#id_link")).to_have_value(LINK)
+    expect(button(page)).to_have_text("Order for $0.25")
+
+
+def test_form_when_gone_back_to_after_its_order_then_another_is_typed(shop, quiet_page):
+    page = quiet_page
+    open_form(page, shop, query_of("Followers"))
+    type_order(page)
+    # Chromium under test keeps no page that was left, so it stays here.
+    page.route("**/orders/new/", lambda route: (route.fetch(), route.abort("aborted")))
+    with page.expect_event("requestfailed"):
+        button(page).click(no_wait_after=True)
+    page.unroute("**/orders/new/")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    type_order(page, quantity="200", button_says="Order for $0.50")
+    page.goto(shop.url + reverse("order_new"))
+    expect(page.locator("#id_quantity")).to_have_value("200")
+    button(page).click()
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert sorted(Order.objects.values_list("quantity", flat=True)) == [100, 200]
+
+
 def test_session_when_it_ends_then_said_and_the_form_comes_back(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Followers"))
@@ -145,6 +184,17 @@ def test_connection_when_lost_then_said_and_tried_again(shop, quiet_page):
     page.goto(shop.url + reverse("order_new"))
     expect(page.locator("#id_link")).to_have_value("")  # It was ordered.
     assert Order.objects.count() == 1
+
+
+def test_connection_when_the_next_answer_is_a_refusal_then_it_is_back(shop, quiet_page):
+    page = quiet_page
+    open_form(page, shop, query_of("Followers"))
+    page.route("**/orders/new/quote/", lambda route: route.abort())
+    page.fill("#id_link", LINK)
+    expect(page.get_by_text("No connection. We try again…")).to_be_visible()
+    page.unroute("**/orders/new/quote/")
+    page.route("**/orders/new/quote/", lambda route: route.fulfill(status=403, body=""))
+    expect(page.get_by_text("No connection. We try again…")).to_be_hidden()
 
 
 def test_token_when_signed_in_again_elsewhere_then_the_form_goes_on(shop, quiet_page):

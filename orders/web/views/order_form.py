@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from uuid import uuid4
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -21,11 +22,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.prices.customer_prices import offer_of
 from catalog.search.links import read_link
 from catalog.selectors import services_on_sale, times_of
-from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, create_order
+from orders.checkout.create import AlreadyOrdered, CreatedOrder, NotEnoughFunds, PriceChanged, create_order
 from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.questions import split_lines
 from orders.checkout.validation import OrderRefused
-from orders.common.drafts import DraftFacts, bounded, draft_of, drop_draft, keep_draft
+from orders.common.drafts import DraftFacts, became_order, bounded, draft_of, drop_draft, keep_draft
 from orders.models import OrderDraft
 from orders.selectors import orders_of
 from orders.web.active_link import running_for_link
@@ -36,10 +37,13 @@ from orders.web.views.drafts import browser_mark_of, drop, is_owner, keep, kept,
 from orders.web.views.last_orders import last_orders
 from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
+from panel.lib import clock
 from panel.lib.digits import whole_number
 
 DRAFT = "typed_order"
 NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "seen_missing", "answered", "preview")
+# A form that is sent again within this time was sent twice by one click, or by a browser that got no answer.
+ONE_CLICK = timedelta(seconds=10)
 
 
 @cache_control(private=True, no_cache=True)
@@ -55,7 +59,10 @@ def order_new(request: HttpRequest) -> HttpResponse:
         return _open_page(request)
     drop(request, DRAFT)
     if "preview" in request.POST:
-        return _order_page(request, _unsent_form(request), keeps=True)
+        form = _unsent_form(request)
+        if became_order(customer=user_of(request), request_key=request.POST.get("request_key", "")):
+            form.initial["request_key"] = uuid4().hex  # The browser went back to it, and this is another order.
+        return _order_page(request, form, keeps=True)
     form = OrderForm(request.POST)
     try:
         if form.is_valid():
@@ -123,20 +130,26 @@ def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
         seen_charge=read_seen_charge(request.POST) or 0,
     )
     drop_draft(customer=user_of(request), request_key=form.cleaned_data["request_key"])
-    if drip := made.order.drip_feed:
-        if made.created:
-            text = ngettext(
-                "Drip-feed %(number)s was started: %(runs)s run.",
-                "Drip-feed %(number)s was started: %(runs)s runs.",
-                drip.runs,
-            )
-            text %= {"number": drip.pk, "runs": f"{drip.runs:,}"}
-            add_message_once(request, messages.SUCCESS, text, while_open=drip)
-        return redirect("drip_detail", drip.pk)
-    if made.created:
-        text = _("Order %(number)s was received.") % {"number": made.order.pk}
-        add_message_once(request, messages.SUCCESS, text, while_open=made.order)
-    return redirect("order_detail", made.order.pk)
+    _say_created(request, made)
+    drip = made.order.drip_feed
+    return redirect("drip_detail", drip.pk) if drip else redirect("order_detail", made.order.pk)
+
+
+def _say_created(request: HttpRequest, made: CreatedOrder) -> None:
+    order, drip = made.order, made.order.drip_feed
+    if not made.created and clock.now() - order.created_at > ONE_CLICK:
+        messages.info(request, _("This form was sent before and created what you see here. Nothing new was ordered."))
+    elif drip:
+        text = ngettext(
+            "Drip-feed %(number)s was started: %(runs)s run.",
+            "Drip-feed %(number)s was started: %(runs)s runs.",
+            drip.runs,
+        )
+        text %= {"number": drip.pk, "runs": f"{drip.runs:,}"}
+        add_message_once(request, messages.SUCCESS, text, while_open=drip)
+    else:
+        text = _("Order %(number)s was received.") % {"number": order.pk}
+        add_message_once(request, messages.SUCCESS, text, while_open=order)
 
 
 def _with_fresh_key(request: HttpRequest) -> OrderForm:
@@ -163,6 +176,15 @@ def order_fields(request: HttpRequest) -> HttpResponse:
     context = _order_context(request, _unsent_form(request))
     _keep_typed(request, context)
     return render(request, "orders/_fields_and_summary.html", context)
+
+
+@login_required
+@never_cache
+@require_safe
+def order_sent(request: HttpRequest) -> HttpResponse:
+    """Say if the form with this `key` created an order: a browser that sent it may have got no answer."""
+    key = request.GET.get("key", "")
+    return JsonResponse({"is_created": became_order(customer=user_of(request), request_key=key)})
 
 
 @login_required
@@ -205,9 +227,9 @@ def order_find(request: HttpRequest) -> HttpResponse:
 
 
 def _open_page(request: HttpRequest) -> HttpResponse:
-    """Show the form as the address asks for it; without that, with what the customer typed last."""
-    if request.GET:
-        return _order_page(request, _prefilled_form(request))
+    """Show what the customer typed last, for the service that the address asks for; or all that the address asks for,
+    which replaces the draft only once something is typed there.
+    """
     customer = user_of(request)
     if typed := kept(request, DRAFT):
         # It was posted after the session had ended. From now on it is kept like all that is typed.
@@ -215,8 +237,14 @@ def _open_page(request: HttpRequest) -> HttpResponse:
         keep_draft(customer=customer, typed=typed, facts=DraftFacts())
     draft = draft_of(customer=customer)
     if draft is None:
-        return _order_page(request, OrderForm())
-    form = OrderForm(chosen=draft.typed.get("service", ""), initial=draft.typed)
+        return _order_page(request, _prefilled_form(request))
+    if any(name in request.GET for name in ("again", "link", *TYPE_FIELDS)):
+        return _order_page(request, _prefilled_form(request), has_other_draft=True)
+    typed = draft.typed
+    if chosen := request.GET.get("service"):
+        # With a key of its own: the draft may be open in another tab.
+        typed = {**typed, "service": chosen, "request_key": uuid4().hex}
+    form = OrderForm(chosen=typed.get("service", ""), initial=typed)
     return _order_page(request, form, draft=draft)
 
 
@@ -249,9 +277,10 @@ def _order_page(
     keeps: bool = False,
     is_asked: bool = False,
     draft: OrderDraft | None = None,
+    has_other_draft: bool = False,
 ) -> HttpResponse:
     """Return the page. `keeps`: what was posted becomes the draft. `is_asked`: nothing was ordered, because of the
-    questions on it. `draft`: what the form was filled in from.
+    questions on it. `draft`: what the form was filled in from. `has_other_draft`: another order is kept.
     """
     is_finding = request.POST.get("preview") == "find"
     typed = request.POST.get("find", "")
@@ -268,6 +297,7 @@ def _order_page(
     context |= {
         "is_asked": is_asked,
         "draft": draft,
+        "has_other_draft": has_other_draft,
         "draft_of": browser_mark_of(request),
         **last_orders(customer=user_of(request)),
         "found": found,

@@ -37,9 +37,19 @@
 
   const keep = (states = {}) => write({ of: form.dataset.draftOf, page, typed: typed(), isSaved: false, ...states });
 
+  // Back at a form that was sent: what is typed there now is another order.
+  let isOver = false;
+  addEventListener("pageshow", ({ persisted }) => { isOver = persisted && Boolean(read()?.isSent); });
+
+  const keyField = form.elements.namedItem("request_key");
+  const hex = (byte) => byte.toString(16).padStart(2, "0");
+  const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
+
   for (const name of ["input", "change"]) {
     form.addEventListener(name, () => {
       count += 1;
+      if (isOver) keyField.value = newKey();
+      isOver = false;
       keep();
     });
   }
@@ -62,6 +72,7 @@
 
   const putBack = (values) => {
     const fields = document.getElementById("order-fields");
+    for (const field of fields.querySelectorAll("[name]")) if (!(field.name in values)) field.value = "";
     for (const [name, value] of Object.entries(values)) {
       const field = form.elements.namedItem(name);
       if (field) field.value = value;
@@ -71,6 +82,25 @@
     document.addEventListener("DOMContentLoaded", () => window.htmx.trigger("#ask-fields", "again"));
   };
 
+  // Whether the form with this key created an order; null if the server does not say.
+  const becameOrder = async (key) => {
+    try {
+      const answer = await fetch(`${form.dataset.sent}?${new URLSearchParams({ key })}`);
+      return answer.ok && !answer.redirected ? (await answer.json()).is_created : null;
+    } catch {
+      return null;
+    }
+  };
+
+  // The server shows another order, or none: was this one created elsewhere, or is this tab's copy the last?
+  const findOut = async ({ isSaved, isSent, ...unsaved }) => {
+    const isCreated = await becameOrder(unsaved.typed.request_key);
+    if (isCreated === null || count) return;
+    if (isCreated) return forget();
+    write(unsaved);
+    location.reload(); // The scripts that follow begin with what is put back.
+  };
+
   const draft = read();
   if (!draft) return;
   if (draft.of !== form.dataset.draftOf) return forget(); // Another customer's.
@@ -78,8 +108,11 @@
 
   const way = performance.getEntriesByType("navigation")[0]?.type;
   const isAgain = (way === "reload" || way === "back_forward") && draft.page === page;
-  // Without a query the server has filled in what it got. What was sent became an order, or is kept there.
-  if (isAgain && (location.search || !draft.isSaved)) putBack(draft.typed);
-  else if (!location.search && !draft.isSaved && !draft.isSent) putBack(draft.typed);
-  else if (draft.isSent) forget();
+  const { request_key: key, seen_type: _, find: __, ...rest } = draft.typed;
+  if (location.search && !isAgain) return; // The customer asked for another form.
+  if (!draft.isSent && (!draft.isSaved || location.search)) return putBack(draft.typed);
+  // The server has filled in what it got.
+  if (key === keyField.value) return write({ ...draft, isSaved: true, isSent: false });
+  if (Object.values(rest).some((text) => text.trim())) findOut(draft);
+  else forget();
 })();

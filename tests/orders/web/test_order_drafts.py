@@ -29,6 +29,7 @@ from tests.scenes import nothing_changes, statements
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold"), pytest.mark.once]
 
 KEY = "ab" * 16
+OTHER_LINK = "https://example.com/other"
 
 
 @pytest.fixture
@@ -68,7 +69,6 @@ def test_draft_when_typed_then_every_browser_gets_it_with_its_key(signed_in, cus
     text = strip_tags(response.content.decode())
     assert "We kept what you typed" in text
     assert "Order for $0.25" in text
-    assert open_form(elsewhere, service=service.pk).context["draft"] is None
 
 
 def test_draft_when_a_service_is_chosen_then_kept_too(signed_in, customer, service, typed):
@@ -112,6 +112,59 @@ def test_draft_when_the_answer_of_its_order_was_lost_then_sent_again_it_is_the_s
     again = send(signed_in, typed)
     assert first.url == again.url
     assert Order.objects.count() == 1
+
+
+def test_order_when_its_form_is_sent_again_later_then_nothing_new_and_said(signed_in, customer, typed):
+    send(signed_in, typed)
+    assert "Nothing new" not in signed_in.get(send(signed_in, typed).url).content.decode()  # A double click.
+    Order.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    text = signed_in.get(send(signed_in, typed).url).content.decode()
+    assert "This form was sent before and created what you see here. Nothing new was ordered." in text
+    assert Order.objects.count() == 1
+
+
+def test_form_when_gone_back_to_without_scripts_then_kept_as_another_order(signed_in, customer, typed):
+    send(signed_in, typed)
+    shown = values(send(signed_in, typed, preview="1", quantity="200"))
+    assert shown["request_key"] != KEY
+    assert draft_of(customer=customer).typed["quantity"] == "200"
+    send(signed_in, typed, **shown)
+    assert Order.objects.count() == 2
+
+
+def test_key_when_asked_about_then_says_if_it_became_this_customers_order(signed_in, other, typed):
+    def is_created(client: Client, key: str) -> bool:
+        return client.get(reverse("order_sent"), {"key": key}).json()["is_created"]
+
+    assert not is_created(signed_in, KEY)
+    send(signed_in, typed)
+    stranger = Client()
+    stranger.force_login(other)
+    assert is_created(signed_in, KEY)
+    assert not is_created(stranger, KEY)
+    assert not is_created(signed_in, "\x00")
+
+
+def test_draft_when_another_service_is_asked_for_then_its_link_and_quantity_stay(signed_in, provider, typed):
+    likes = make.service(provider, external_id="2", name="Likes")
+    ask(signed_in, typed)
+    response = open_form(signed_in, service=likes.pk)
+    found = values(response)
+    assert found.pop("request_key") != KEY  # The draft may be open in another tab.
+    assert found == {"service": str(likes.pk), "link": LINK, "quantity": "100"}
+    assert "We kept what you typed" in response.content.decode()
+
+
+@pytest.mark.parametrize("by", ["again", "link"])
+def test_draft_when_another_order_is_asked_for_then_said_and_kept_until_typed(signed_in, customer, service, typed, by):
+    query = {"link": OTHER_LINK} if by == "link" else {"again": make.order(customer, service, link=OTHER_LINK).pk}
+    words = "Another order of yours is kept. What you type here replaces it."
+    assert words not in open_form(signed_in, **query).content.decode()
+    ask(signed_in, typed)
+    response = open_form(signed_in, **query)
+    assert words in response.content.decode()
+    assert values(response)["link"] == OTHER_LINK
+    assert values(open_form(signed_in))["link"] == LINK
 
 
 def test_draft_when_started_over_then_gone(signed_in, typed):

@@ -83,6 +83,7 @@ PAGES = {
     "order_quote": Row(post=SIGNED_IN),
     "order_fields": Row(post=SIGNED_IN),
     "order_find": read(SIGNED_IN),
+    "order_sent": read(SIGNED_IN),
     "order_discard": Row(post=SIGNED_IN),
     "orders_last": read(SIGNED_IN),
     "mass_order": both(SIGNED_IN),
