@@ -133,12 +133,12 @@ def _credited_today(method: PaymentMethod) -> int:
 def _hold(payment: Payment, deposit: Deposit | None, reason: str) -> Payment:
     payment.state, payment.hold, payment.due_at, payment.deposit = Payment.State.HELD, reason, None, deposit
     payment.save(update_fields=("state", "hold", "due_at", "deposit"))
+    shown = format_money(payment.came_in, payment.currency, exact=True)
     raise_alert(
         cause=Cause.HELD_PAYMENT,
         about=payment.pk,
         text=(
-            f"{_money(payment.came_in)} came in through {payment.method.name} and waits for you: "
-            f"{payment.get_hold_display().lower()}."
+            f"{shown} came in through {payment.method.name} and waits for you: {payment.get_hold_display().lower()}."
         ),
     )
     return payment
@@ -233,7 +233,3 @@ def dismiss_payment(*, payment_id: int, actor: User, note: str) -> None:
     if not dismissed:
         raise PaymentMoved
     resolve_alert(cause=Cause.HELD_PAYMENT, about=payment_id)
-
-
-def _money(micros: int) -> str:
-    return format_money(micros, settings.PANEL_CURRENCY, exact=True)
