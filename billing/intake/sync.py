@@ -91,7 +91,11 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
         return _plan(invoice, invoice.state, error=str(error))
     note_reached(method=invoice.method)
     if reading.our_ref != invoice.our_ref:
-        _tell_mismatch(invoice, reading)
+        _tell_conflict(
+            invoice,
+            f"says that invoice {invoice.external_id} is “{reading.our_ref[:60]}”, and not {invoice.our_ref}. "
+            "Nothing of it is credited.",
+        )
         return _plan(invoice, invoice.state, error="The gateway says that this invoice is not ours.")
     with transaction.atomic():
         Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
@@ -108,7 +112,12 @@ def _find(invoice_id: int) -> Invoice:
 def _upsert(invoice: Invoice, seen: Seen) -> Payment | None:
     """Write what the gateway says of one payment. Return it if there is something to credit."""
     if not _is_sane(seen):
-        _tell_nonsense(invoice, seen)
+        amount, name = seen.came_in, seen.external_id[:60]
+        _tell_conflict(
+            invoice,
+            f"names a payment for request {invoice.deposit_id} that cannot be: {amount} under {name!r}. "
+            "Nothing of it is credited.",
+        )
         return None
     payment = (
         Payment.objects.select_for_update(no_key=True)
@@ -128,7 +137,11 @@ def _upsert(invoice: Invoice, seen: Seen) -> Payment | None:
             seen_at=clock.now(),
         )
     elif payment.reference != invoice.our_ref:
-        _tell_other_request(invoice, payment)
+        _tell_conflict(
+            invoice,
+            f"names payment {payment.external_id} for {invoice.our_ref}, but it came for {payment.reference} before. "
+            "It counts there, and nothing was changed.",
+        )
         return None
     if seen.effect in (Effect.NEVER, Effect.REVERSE):
         _take_back(payment, seen, left=0)
@@ -219,38 +232,11 @@ def _take_back(payment: Payment, seen: Seen, *, left: int) -> None:
         )
 
 
-def _tell_nonsense(invoice: Invoice, seen: Seen) -> None:
+def _tell_conflict(invoice: Invoice, text: str) -> None:
     raise_alert(
         cause=Cause.PAYMENT_CONFLICT,
         about=invoice.method_id,
-        text=(
-            f"{invoice.method.name} names a payment for request {invoice.deposit_id} that cannot be: "
-            f"{seen.came_in} under {seen.external_id[:60]!r}. Nothing of it is credited."
-        ),
-        level=Alert.Level.DANGER,
-    )
-
-
-def _tell_other_request(invoice: Invoice, payment: Payment) -> None:
-    raise_alert(
-        cause=Cause.PAYMENT_CONFLICT,
-        about=invoice.method_id,
-        text=(
-            f"{invoice.method.name} names payment {payment.external_id} for request {invoice.deposit_id}, but it came "
-            f"for request {payment.deposit_id} before. It counts there, and nothing was changed."
-        ),
-        level=Alert.Level.DANGER,
-    )
-
-
-def _tell_mismatch(invoice: Invoice, reading: Reading) -> None:
-    raise_alert(
-        cause=Cause.PAYMENT_CONFLICT,
-        about=invoice.method_id,
-        text=(
-            f"{invoice.method.name} says that invoice {invoice.external_id} is “{reading.our_ref[:60]}”, and not "
-            f"{invoice.our_ref}. Nothing of it is credited."
-        ),
+        text=f"{invoice.method.name} {text}",
         level=Alert.Level.DANGER,
     )
 
