@@ -9,9 +9,10 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from billing.admin.methods import BonusField
-from billing.models import Coupon
+from billing.models import Coupon, PaymentMethod
 from billing.promotions.coupons import clean_code
 from panel.lib.admin.base import AsksAgain, ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField
@@ -22,6 +23,14 @@ class CouponForm(forms.ModelForm):
     bonus_bp = BonusField(label="Percent on top", required=False, help_text="Of what comes in. Or an amount below.")
     amount = AmountField(label="Or an amount on top", required=False, help_text="Once for the deposit.")
     minimum = AmountField(label="From", required=False, help_text="The smallest deposit that it is for.")
+
+    methods = forms.ModelMultipleChoiceField(
+        label="Ways to pay",
+        queryset=PaymentMethod.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="None for all.",
+    )
 
     class Meta:
         model = Coupon
@@ -66,7 +75,6 @@ class CouponAdmin(AsksAgain, ModelAdmin):
     list_display = ("code", "shown_worth", "shown_minimum", "shown_uses", "starts_at", "ends_at", "is_active")
     list_filter = ("is_active",)
     search_fields = ("code",)
-    filter_horizontal = ("methods",)
 
     @display(description="Worth")
     def shown_worth(self, coupon: Coupon) -> str:
