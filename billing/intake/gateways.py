@@ -10,10 +10,10 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import Enum
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from billing.intake.calls import Call
 
@@ -111,13 +111,6 @@ class Credential:
 Credentials = Mapping[str, str]
 
 
-class HasMoney(Protocol):
-    """A line of the gateway's own list, for the reconciliation of a day."""
-
-    external_id: str
-    came_in: int
-
-
 class Gateway(ABC):
     """A gateway's protocol. Every method may raise GatewayError; those that ask for something GatewayRefused, too."""
 
@@ -147,10 +140,6 @@ class Gateway(ABC):
     @abstractmethod
     def check(self, credentials: Credentials) -> str:
         """Return a sentence that says that the credentials work."""
-
-    @abstractmethod
-    def list_day(self, day: date, credentials: Credentials) -> Sequence[HasMoney]:
-        """Return the payments that the gateway counts to a day (UTC), those alone that are credited."""
 
 
 _GATEWAYS: dict[str, Gateway] = {}

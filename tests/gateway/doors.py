@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -74,11 +72,8 @@ class Fake(Gateway):
         return Told(call_id, our_ref=told["ref"], external_id=told["id"], is_test=bool(told.get("test")))
 
     def check(self, credentials: Credentials) -> str:
-        ask("GET", f"{credentials['address']}/day/x")
+        ask("GET", f"{credentials['address']}/ref/none")
         return "It answers."
-
-    def list_day(self, day: date, credentials: Credentials) -> Sequence[Seen]:
-        return [_seen(paid) for paid in ask("GET", f"{credentials['address']}/day/{day}").data["payments"]]
 
 
 class Once(Fake):

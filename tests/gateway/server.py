@@ -137,9 +137,6 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "ref":
             kept = books.by_ref(value)
             return self.say(200, {"found": [{"id": kept.id, "ref": kept.ref}] if kept else []})
-        if kind == "day":
-            every = [asdict(paid) for kept in books.invoices.values() for paid in kept.payments]
-            return self.say(200, {"payments": every})
         if books.fails("read:down"):
             return self.say(503, {})
         with books.lock:

@@ -36,7 +36,7 @@ def balance(user):
     return balance_of(customer=user) / MICRO
 
 
-def test_call_when_genuine_then_kept_answered_and_credited_by_the_next_round():
+def test_call_when_genuine_then_kept_and_credited_by_the_next_round():
     method, secret = signed_method(bonus_bp=500)
     alice = make.customer()
     deposit = make.pending_deposit(alice, method=method)
@@ -115,7 +115,7 @@ def test_call_when_old_or_by_another_secret_then_refused(method):
     assert not Payment.objects.exists()
 
 
-def test_call_when_the_secret_is_replaced_then_both_sign_for_a_day_and_a_leaked_one_not(method):
+def test_secret_when_replaced_then_both_sign_until_the_old_one_ends(method):
     method, old = method
     new = add_secret(method=method)
     make.pending_deposit(make.customer(), method=method)

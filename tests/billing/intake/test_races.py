@@ -39,7 +39,7 @@ def test_calls_when_ten_copies_come_at_once_then_one_payment_credited_once(alice
 
 
 @pytest.mark.postgresql
-def test_crediting_when_raced_without_its_guards_then_only_the_key_of_the_ledger_is_left(alice):
+def test_crediting_when_raced_without_guards_then_money_doubles(alice):
     method, secret = signed_method()
     send(method, secret, arrival_of(deposit=make.pending_deposit(alice, method=method).pk))
     [payment] = Payment.objects.all()

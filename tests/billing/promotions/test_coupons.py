@@ -84,7 +84,7 @@ def test_bonus_when_paid_in_parts_then_as_if_at_once(alice):
         ({"minimum": 100 * MICRO}, "99", 103.95),
     ],
 )
-def test_coupon_when_redeemed_then_added_to_what_came_in_beside_the_bonus(alice, values, amount, expected):
+def test_coupon_when_redeemed_then_added_beside_the_bonus(alice, values, amount, expected):
     coupon(**values)
     deposit = make.pending_deposit(alice, "100", method=make.payment_method(bonus_bp=500), coupon=" welcome ")
     approve(deposit, amount)
@@ -114,7 +114,7 @@ DAY = timedelta(days=1)
         ({"max_uses_each": 0}, "used this coupon already"),
     ],
 )
-def test_coupon_when_not_to_be_used_then_refused_with_why_and_nothing_requested(alice, values, words):
+def test_coupon_when_not_to_be_used_then_refused_with_why(alice, values, words):
     coupon(**values)
     with pytest.raises(DepositRefused, match=words) as refused:
         make.pending_deposit(alice, "100", coupon="WELCOME")
@@ -215,7 +215,7 @@ def test_last_use_when_fifty_want_it_at_once_then_exactly_one_gets_it():
 
 
 @pytest.mark.parametrize("how", ["cancel", "expire"])
-def test_coupon_when_requested_often_and_paid_late_then_used_as_often_as_allowed(alice, how):
+def test_coupon_when_requested_often_then_used_as_often_as_allowed(alice, how):
     coupon(is_for_first=True, bonus_bp=10_000)
     method, secret = signed_method()
     requests = []

@@ -78,7 +78,7 @@ def test_history_when_the_demo_starts_again_then_nothing_changes(fill: Fill) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_history_when_killed_half_way_then_nothing_is_left_and_the_next_start_writes_it(
+def test_history_when_killed_half_way_then_the_next_start_writes_it(
     fill: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(**_: object) -> None:
