@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -66,10 +67,11 @@ def gateway_page(model_admin: admin.ModelAdmin, request: HttpRequest, object_id:
         _test(request, method, gateway)
         return redirect(request.path)
     if request.method == "POST" and form.is_valid():
-        store_credentials(method=method, values=form.cleaned_data)
-        named = [one.label for one in gateway.credentials if form.cleaned_data.get(one.name)]
-        announce_destination(method=method, shifts=[Shift("Credentials", "", ", ".join(named))], actor=user_of(request))
-        model_admin.log_change(request, method, f"Replaced credentials: {', '.join(named)}.")
+        named = ", ".join(one.label for one in gateway.credentials if form.cleaned_data.get(one.name))
+        with transaction.atomic():
+            store_credentials(method=method, values=form.cleaned_data)
+            announce_destination(method=method, shifts=[Shift("Credentials", "", named)], actor=user_of(request))
+            model_admin.log_change(request, method, f"Replaced credentials: {named}.")
         messages.success(request, "Stored. Test the connection now.")
         return redirect(request.path)
     context = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -38,11 +39,11 @@ def signed_calls_page(model_admin: admin.ModelAdmin, request: HttpRequest, objec
             ended = end_old_secrets(method=method)
             model_admin.log_change(request, method, f"Ended {ended} old secrets at once.")
         else:
-            secret = add_secret(method=method)
-            announce_destination(
-                method=method, shifts=[Shift("Secrets of signed calls", "", "a new one")], actor=user_of(request)
-            )
-            model_admin.log_change(request, method, "Made a new secret for signed calls.")
+            with transaction.atomic():
+                secret = add_secret(method=method)
+                shifts = [Shift("Secrets of signed calls", "", "a new one")]
+                announce_destination(method=method, shifts=shifts, actor=user_of(request))
+                model_admin.log_change(request, method, "Made a new secret for signed calls.")
         rows = secrets_of(method=method)
     context = {
         **model_admin.admin_site.each_context(request),

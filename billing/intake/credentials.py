@@ -11,7 +11,7 @@ from django.db.models import Q
 from billing.intake.gateways import Gateway, GatewayError
 from billing.models import PaymentMethod
 from panel.lib import clock
-from panel.lib.crypto import decrypt, encrypt
+from panel.lib.crypto import Undecryptable, decrypt, encrypt
 from panel.logging import never_log
 
 MAX_ERROR = 300
@@ -48,7 +48,11 @@ def note_failed(*, method: PaymentMethod, error: str) -> None:
 
 
 def store_credentials(*, method: PaymentMethod, values: Mapping[str, str]) -> None:
-    """Replace those of the method's credentials that are given and not empty."""
-    kept = {**credentials_of(method), **{name: value for name, value in values.items() if value}}
+    """Replace the credentials that are given and not empty. Of stored ones whose key is lost nothing is left."""
+    try:
+        stored = credentials_of(method)
+    except Undecryptable:
+        stored = {}
+    kept = {**stored, **{name: value for name, value in values.items() if value}}
     method.credentials_encrypted = encrypt(json.dumps(kept, sort_keys=True))
     PaymentMethod.objects.filter(pk=method.pk).update(credentials_encrypted=method.credentials_encrypted)
