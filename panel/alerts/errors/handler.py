@@ -15,6 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from panel.lib.forks import ForkGuard
+
 if TYPE_CHECKING:
     from panel.alerts.errors.reports import Report
 
@@ -25,6 +27,7 @@ MAX_END_WAIT = 3.0
 # What strangers send is no error of ours; and what this module logs would come back to it.
 IGNORED = ("django.security", "panel.alerts.errors")
 _REPORTED = "_panel_reported"
+_STORING = ForkGuard()
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +95,8 @@ class Writer:
         from panel.alerts.errors.reports import store_reports
 
         try:
-            store_reports(found)
+            with _STORING:
+                store_reports(found)
         except Exception as error:  # Without a database there is nobody to tell but the log.
             log.warning("errors not stored: %s", type(error).__name__)
 

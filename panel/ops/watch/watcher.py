@@ -20,6 +20,7 @@ from django.utils import timezone
 from panel.alerts.models import Heartbeat, Process
 from panel.channels.tell import tell_what_is_due
 from panel.lib import clock
+from panel.lib.forks import ForkGuard
 from panel.ops.watch import offline
 from panel.ops.watch.judgement import judge
 from panel.ops.watch.pings import ping
@@ -36,6 +37,9 @@ MAX_STATEMENT_MS = 8_000
 # Telling is a task. While it is late, the watchers do it.
 TELLS_LATE = timedelta(seconds=25)
 PING_EVERY = 60.0
+
+# A server that loads the panel first and forks then would hand down the locks of a look.
+_LOOKING, _TELLING = ForkGuard(), ForkGuard()
 
 
 class Watcher:
@@ -62,6 +66,10 @@ class Watcher:
 
     def look(self) -> None:
         """Look once. Never raises."""
+        with _LOOKING:
+            self._look()
+
+    def _look(self) -> None:
         self._notice_sleep()
         try:
             limit_statements()
@@ -146,12 +154,13 @@ def limit_statements() -> None:
 
 def _closing(work: Callable[[], None]) -> Callable[[], None]:
     def run() -> None:
-        try:
-            work()
-        except Exception:
-            log.exception("watcher did not tell")
-        finally:
-            connections.close_all()
+        with _TELLING:
+            try:
+                work()
+            except Exception:
+                log.exception("watcher did not tell")
+            finally:
+                connections.close_all()
 
     return run
 
