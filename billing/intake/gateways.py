@@ -89,6 +89,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A payment in the gateway's own list. `our_ref` is "" where the list does not name it; `at` is its time there."""
+
+    seen: Seen
+    our_ref: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a genuine call is about: an invoice, by our reference or the gateway's id. `call_id`: the message's own."""
 
@@ -120,6 +129,10 @@ class Gateway(ABC):
     repair: ClassVar[Repair]
     # Sites to which the customer is sent to pay; the browser blocks all others.
     origins: ClassVar[Sequence[str]] = ()
+    # It can list what was paid, so that a day can be reconciled.
+    can_list: ClassVar[bool] = False
+    # It can be asked to call us as if something had been paid.
+    sends_tests: ClassVar[bool] = False
 
     @abstractmethod
     def create(self, asked: Asked, credentials: Credentials) -> Created:
@@ -140,6 +153,14 @@ class Gateway(ABC):
     @abstractmethod
     def check(self, credentials: Credentials) -> str:
         """Return a sentence that says that the credentials work."""
+
+    def list_payments(self, begin: datetime, end: datetime, credentials: Credentials) -> Sequence[Listed]:
+        """Return what its list says from `begin` to before `end`, each payment once, of any effect. For `can_list`."""
+        raise NotImplementedError
+
+    def send_test(self, callback_url: str, credentials: Credentials) -> str:
+        """Have it send a test call to us; return a sentence that says so. For `sends_tests`."""
+        raise NotImplementedError
 
 
 _GATEWAYS: dict[str, Gateway] = {}

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from billing.intake.calls import Call
 from billing.intake.gateways import Asked, Credentials, Effect, Gateway, GatewayError, GatewayRefused, Repair
@@ -92,11 +94,25 @@ class DoorContract:
         first, second = ([one.external_id for one in self.door.read(asked, world.credentials).seen] for _ in range(2))
         assert first == second and len(set(first)) == len(first)
 
+    @pytest.mark.parametrize("effect", [Effect.CREDIT, Effect.WAIT])
+    def test_list_when_it_can_then_the_payment_as_it_is_read(self, world, asked, effect):
+        if self.door.can_list:
+            world.pay(ASKED.our_ref, "20.00", effect)
+            begin, end = timezone.now() - timedelta(hours=24), timezone.now() + timedelta(hours=1)
+            listed = self.door.list_payments(begin, end, world.credentials)
+            assert [one.seen for one in listed] == list(self.door.read(asked, world.credentials).seen)
+            assert all(one.our_ref in (ASKED.our_ref, "") and begin <= one.at < end for one in listed)
+            assert self.door.list_payments(begin - timedelta(days=9), begin, world.credentials) == []
+
     def test_answers_when_broken_then_unknown_and_nothing_else_raised(self, world, asked):
         acts: list[Callable[[], Any]] = [
             lambda: self.door.create(ASKED, world.credentials),
             lambda: self.door.read(asked, world.credentials),
         ]
+        if self.door.can_list:
+            acts.append(
+                lambda: self.door.list_payments(timezone.now() - timedelta(hours=1), timezone.now(), world.credentials)
+            )
         for act in acts:
             world.break_answers()
             with pytest.raises(GatewayError):

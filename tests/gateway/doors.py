@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -17,6 +19,7 @@ from billing.intake.gateways import (
     Effect,
     Gateway,
     GatewayRefused,
+    Listed,
     Reading,
     Repair,
     Seen,
@@ -41,6 +44,7 @@ class Fake(Gateway):
     credentials = (Credential("address", "Address", is_secret=False), Credential("secret", "Secret of its calls"))
     repair = Repair.LOOK_UP
     path = "/new"
+    can_list = True
 
     def create(self, asked: Asked, credentials: Credentials) -> Created:
         wanted = {
@@ -74,6 +78,10 @@ class Fake(Gateway):
     def check(self, credentials: Credentials) -> str:
         ask("GET", f"{credentials['address']}/ref/none")
         return "It answers."
+
+    def list_payments(self, begin: datetime, end: datetime, credentials: Credentials) -> Sequence[Listed]:
+        answer = ask("GET", f"{credentials['address']}/list/{begin.timestamp()}/{end.timestamp()}").data
+        return [Listed(_seen(paid), paid["ref"], datetime.fromtimestamp(float(paid["at"]), UTC)) for paid in answer]
 
 
 class Once(Fake):

@@ -33,6 +33,7 @@ class Paid:
     amount: str
     status: str = "settled"
     currency: str = "USD"
+    at: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Books:
     """What the gateway knows, and how it misbehaves next.
 
     `faults` holds how often an action fails: "create:lost" stores and does not answer, "create:dropped" does neither,
-    "create:garbled", "read:down", "read:garbled".
+    "create:garbled", "read:down", "read:garbled", "list:garbled".
     """
 
     def __init__(self) -> None:
@@ -89,6 +90,16 @@ class Books:
             paid = Paid(f"pay-{next(self._ids)}", amount, **values)
             kept.payments.append(paid)
             return paid
+
+    def listed(self, begin: float, end: float) -> list[dict[str, Any]]:
+        """Return what was paid between two times, each with the reference of its invoice."""
+        with self.lock:
+            return [
+                asdict(paid) | {"ref": kept.ref}
+                for kept in self.invoices.values()
+                for paid in kept.payments
+                if begin <= paid.at < end
+            ]
 
     def sums(self) -> Counter[str]:
         """Return what was really paid for each reference, in millionths."""
@@ -137,6 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "ref":
             kept = books.by_ref(value)
             return self.say(200, {"found": [{"id": kept.id, "ref": kept.ref}] if kept else []})
+        if kind == "list":
+            begin, end = map(float, value.split("/"))
+            return self.say(200, b"{" if books.fails("list:garbled") else books.listed(begin, end))
         if books.fails("read:down"):
             return self.say(503, {})
         with books.lock:

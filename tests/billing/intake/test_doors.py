@@ -25,7 +25,7 @@ def world(gateway):
         return Call(headers, body, len(body), "192.0.2.1")
 
     def break_answers() -> None:
-        books.faults.update({"create:garbled": 1, "read:garbled": 1})
+        books.faults.update({"create:garbled": 1, "read:garbled": 1, "list:garbled": 1})
 
     def refuse() -> None:
         books.faults["create:refused"] = 1
