@@ -16,7 +16,7 @@ import sys
 from tests.bench.environment import databases
 from tests.bench.processes import OVER, run_alone
 
-BENCHES = ("submission", "sending", "polling", "catalog_sync", "pages", "served", "dearest")
+BENCHES = ("submission", "sending", "polling", "catalog_sync", "pages", "served", "dearest", "intake")
 # Keeps what it writes.
 DATA = "data"
 
