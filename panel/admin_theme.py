@@ -42,6 +42,7 @@ UNFOLD: dict[str, object] = {
     "COLORS": {"primary": "panel.site.admin.theme.primary"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": [
             {

@@ -175,7 +175,7 @@ class Order(Sale, Dispatch, Tracking, Review):
             models.Index(fields=("customer", "status", "-id"), name="order_by_status"),
             models.Index(fields=("customer", "service", "-id"), name="order_by_service"),
             models.Index(fields=("customer", "-charge", "-id"), name="order_by_charge"),
-            models.Index(fields=("customer", "link_key", "-id"), name="order_by_link"),
+            models.Index(fields=("link_key", "customer", "-id"), name="order_by_any_link"),
             models.Index(fields=("customer", "created_at"), name="order_by_day"),
             # Sales and profit of the last days.
             models.Index(fields=("created_at",), name="order_by_date"),
