@@ -9,12 +9,14 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing.intake.reversals import settle_reversal
 from billing.intake.sync import sync_invoice
 from billing.models import Invoice, Reversal
+from billing.order_holds import release_orders
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
@@ -108,25 +110,86 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
 @admin.register(Reversal)
 class ReversalAdmin(ReadOnlyAdmin):
-    list_display = ("payment", "shown_customer", "shown_amount", "state", "seen_at", "note")
-    list_filter = ("state",)
+    list_display = ("payment", "shown_customer", "shown_amount", "shown_state", "shown_hold", "seen_at", "note")
+    list_filter = ("state", "holds_orders")
     list_select_related = ("payment__deposit__customer",)
     show_full_result_count = False
-    fields = ("payment", "shown_customer", "shown_amount", "state", "note", "seen_at", "settled_by")
+    fields = (
+        "payment",
+        "shown_customer",
+        "shown_amount",
+        "shown_state",
+        "shown_hold",
+        "note",
+        "seen_at",
+        "settled_by",
+    )
     readonly_fields = fields
-    actions_detail = ("settle",)
+    actions_detail = ("settle", "release")
 
     @display(description="Customer")
     def shown_customer(self, reversal: Reversal) -> str:
         deposit = reversal.payment.deposit
-        return str(deposit.customer) if deposit else "—"
+        if deposit is None:
+            return "—"
+        address = reverse("admin:billing_wallet_of_customer", args=[deposit.customer_id])
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-400" href="{}"><bdi>{}</bdi></a>', address, deposit.customer
+        )
 
-    @display(description="Credited")
+    @display(description="State", ordering="state", label={Reversal.State.OPEN: "warning"})
+    def shown_state(self, reversal: Reversal) -> tuple[str, str]:
+        return reversal.state, reversal.get_state_display()
+
+    @display(description="Orders", label={"held": "danger"})
+    def shown_hold(self, reversal: Reversal) -> tuple[str, str]:
+        return ("held", "Held") if reversal.holds_orders else ("free", "Not held")
+
+    @display(description="Taken back")
     def shown_amount(self, reversal: Reversal) -> str:
         return shown_money(reversal.amount)
 
     def has_settle_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.decide_deposit")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
+        """Offer what is left to do."""
+        reversal = self.get_object(request, str(object_id))
+        wanted = []
+        if reversal is not None and reversal.state == Reversal.State.OPEN:
+            wanted.append("settle")
+        if reversal is not None and reversal.holds_orders:
+            wanted.append("release")
+        offered = super().get_actions_detail(request, object_id)
+        return [one for one in offered if one.action_name.rpartition("_")[2] in wanted]
+
+    @action(description="Let them order again", icon="lock_open", permissions=["settle"])
+    def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        reversal: Reversal | None = self.get_object(request, object_id)
+        if reversal is None:
+            raise Http404
+        address = reverse("admin:billing_reversal_change", args=[reversal.pk])
+        if request.method != "POST" and not reversal.holds_orders:
+            messages.info(request, "It holds no orders.")
+            return redirect(address)
+
+        def act(data: dict[str, Any]) -> str:
+            if not release_orders(reversal_id=reversal.pk):
+                raise ActionRefused("The orders were released meanwhile. Nothing was done.")
+            return "The customer may order again, unless another reversal holds the orders."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=reversal,
+            form_class=AskForm,
+            title=f"Let the customer order again: {reversal.payment}",
+            explanation="What waits in the queue is sent, and new orders are taken. The reversal stays to be settled.",
+            button="Let them order again",
+            act=act,
+            seen=f"{reversal.state}:{reversal.holds_orders}",
+            is_atomic=True,
+        )
 
     @action(description="Settled", icon="check", permissions=["settle"], variant="primary")
     def settle(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -148,7 +211,10 @@ class ReversalAdmin(ReadOnlyAdmin):
             obj=reversal,
             form_class=SettleForm,
             title=f"Settle the reversal of {reversal.payment}",
-            explanation="Nothing is debited here. If the money is gone, take it from the customer's wallet first.",
+            explanation=(
+                "Nothing is debited here. If the money is gone, take it from the customer's wallet first."
+                f"{' The customer may order again.' if reversal.holds_orders else ''}"
+            ),
             button="It is settled",
             act=act,
             seen=reversal.state,

@@ -13,13 +13,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing import ledger
 from billing.adjusting import LIMITED_AS, STAFF_KINDS, adjust_wallet
-from billing.models import Entry, Wallet
+from billing.models import Entry, OrderHold, Reversal, Wallet
 from billing.second_looks import asked_adjustment
 from billing.wallets import wallet_of
 from panel.accounts.models import User
@@ -50,7 +50,7 @@ class WalletAdmin(ReadOnlyAdmin):
     list_display = ("customer", "shown_balance", "entries_so_far", "created_at")
     search_fields = ("customer__email",)
     list_select_related = ("customer",)
-    fields = ("customer", "shown_balance", "shown_credit_limit", "entries_so_far", "created_at")
+    fields = ("customer", "shown_balance", "shown_credit_limit", "shown_hold", "entries_so_far", "created_at")
     readonly_fields = fields
     ordering = ("-pk",)
     actions_detail = ("move_money",)
@@ -73,6 +73,16 @@ class WalletAdmin(ReadOnlyAdmin):
     @display(description="Credit limit")
     def shown_credit_limit(self, wallet: Wallet) -> str:
         return shown_money(wallet.credit_limit)
+
+    @display(description="Orders")
+    def shown_hold(self, wallet: Wallet) -> str:
+        """Link to the reversals that hold the customer's orders, where they are released."""
+        if wallet.order_hold != OrderHold.HELD:
+            return "Not held"
+        reversals = Reversal.objects.filter(holds_orders=True, payment__deposit__customer=wallet.customer_id)
+        links = [(reverse("admin:billing_reversal_change", args=[one.pk]), str(one)) for one in reversals]
+        link = '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a>'
+        return format_html("Held: {}", format_html_join(", ", link, links))
 
     @display(description="Entries", ordering="entry_count")
     def entries_so_far(self, wallet: Wallet) -> str:

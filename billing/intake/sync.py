@@ -20,12 +20,14 @@ from billing.intake.invoices import asked_of, create_at_gateway, repair_invoice
 from billing.intake.schedule import EXPIRED, next_poll
 from billing.models import Invoice, Payment, PaymentMethod, Reversal
 from billing.models.intake import MAX_EXTERNAL_ID
+from billing.order_holds import hold_orders
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.claims import claim_due
 from panel.lib.money import MAX_MICROS
+from panel.site import payment_settings as site
 
 log = structlog.get_logger(__name__)
 
@@ -221,12 +223,17 @@ def _take_back(payment: Payment, seen: Seen, *, left: int) -> None:
             )
         )
     if is_new:
+        assert payment.deposit is not None  # The database holds it of what was credited.
+        holds = site.HOLD_ORDERS_ON_REVERSAL.value
+        if holds:
+            hold_orders(reversal=reversal, customer_id=payment.deposit.customer_id)
+        held = " The customer's orders are held until you settle it or let them order again." if holds else ""
         raise_alert(
             cause=Cause.REVERSAL,
             about=payment.pk,
             text=(
                 f"{payment.method.name} took back a payment that was credited ({seen.words or payment.external_id}). "
-                "Nothing was debited: look at it, and post a correction in the customer's wallet."
+                f"Nothing was debited: look at it, and post a correction in the customer's wallet.{held}"
             ),
             level=Alert.Level.DANGER,
         )

@@ -4,7 +4,7 @@ from billing.models.coupons import Coupon, Redemption
 from billing.models.deposits import Deposit, PaymentMethod
 from billing.models.intake import GatewayCall, Payment, PaymentCredit, SigningSecret
 from billing.models.invoices import Invoice, Reversal
-from billing.models.wallets import Entry, Wallet
+from billing.models.wallets import Entry, OrderHold, Wallet
 
 __all__ = (
     "Coupon",
@@ -12,6 +12,7 @@ __all__ = (
     "Entry",
     "GatewayCall",
     "Invoice",
+    "OrderHold",
     "Payment",
     "PaymentCredit",
     "PaymentMethod",

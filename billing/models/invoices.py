@@ -80,6 +80,9 @@ class Reversal(models.Model):
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="reversal")
     amount = models.BigIntegerField(help_text="What is credited beyond what is left of the payment.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    holds_orders = models.BooleanField(
+        default=False, db_default=False, help_text="The customer's orders are held because of it."
+    )
     note = models.CharField(max_length=300, blank=True, help_text="What staff did about it.")
     seen_at = models.DateTimeField(default=timezone.now)
     settled_by = models.ForeignKey(

@@ -14,6 +14,13 @@ from billing.models.guarded import Guarded
 from panel.lib.money import MAX_MICROS
 
 
+class OrderHold(models.TextChoices):
+    """Whether a customer's orders are held, see billing/order_holds.py."""
+
+    HELD = "held", "Held"
+    ENDING = "ending", "Being queued again"
+
+
 class Wallet(Guarded):
     """A customer's prepaid money. `entry_count` counts the entries, so that their numbers have no gaps.
 
@@ -31,10 +38,12 @@ class Wallet(Guarded):
         db_persist=True,
         serialize=False,
     )
+    # In this row, which each order locks: an order that is created at the same moment is before the hold or after it.
+    order_hold = models.CharField(max_length=10, choices=OrderHold.choices, null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
-    # Changing it moves no money; the ledger's condition and a check below enforce it.
-    free_columns = frozenset({"credit_limit"})
+    # Changing them moves no money; the ledger's condition and a check below enforce the credit limit.
+    free_columns = frozenset({"credit_limit", "order_hold"})
 
     class Meta(Guarded.Meta):
         constraints = (
@@ -54,6 +63,9 @@ class Wallet(Guarded):
             models.CheckConstraint(
                 condition=Q(credit_limit__gte=0, credit_limit__lte=MAX_MICROS), name="wallet_credit_limit_range"
             ),
+        )
+        indexes = (
+            models.Index(fields=("order_hold",), condition=Q(order_hold__isnull=False), name="wallet_order_hold"),
         )
 
     def __str__(self) -> str:

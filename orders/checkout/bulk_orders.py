@@ -14,11 +14,11 @@ from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
 from billing import ledger
-from billing.models import Entry, Wallet
+from billing.models import Entry, OrderHold, Wallet
 from billing.wallets import wallet_of
 from orders.checkout.bulk_quotes import BulkQuote, PricedLine, fingerprint, quote_lines
 from orders.checkout.bulk_text import MAX_LINES, BulkLine, BulkText, read_text
-from orders.checkout.create import NotEnoughFunds, charge_key, new_order
+from orders.checkout.create import NotEnoughFunds, OrdersHeld, charge_key, new_order
 from orders.checkout.validation import OrderRefused
 from orders.common.link_waits import hold_behind_running
 from orders.common.timeline import event_of
@@ -57,7 +57,7 @@ def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> Cr
 
     A repetition returns what the first request created. `seal` is that of the quote that the customer saw. Raise
     LinesRefused if the text has no lines or is too long, PreviewChanged if the quote is not as seen, NotEnoughFunds
-    if the wallet does not cover it, OrderRefused if nothing can be ordered; then nothing was changed.
+    if the wallet does not cover it, OrdersHeld, OrderRefused if nothing can be ordered; then nothing was changed.
     """
     written = read_text(text)
     # The text is part of the key: the same form with other lines is another request.
@@ -69,6 +69,8 @@ def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> Cr
         # 2. Return what an earlier request with this key created: if its first order exists, all do.
         if Order.objects.filter(customer=customer, request_key=_key(request_key, 1)).exists():
             return _created_before(customer, request_key, written, seal)
+        if held.order_hold == OrderHold.HELD:
+            raise OrdersHeld
         # 3. Quote in this transaction, so that a service just hidden or re-priced is not sold as before.
         quote = quote_lines(customer, written, available=held.balance + held.credit_limit)
         _check(quote, seal)

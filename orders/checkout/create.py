@@ -16,7 +16,7 @@ from django.db.models import Exists, QuerySet
 from django.utils.translation import gettext as _
 
 from billing import ledger
-from billing.models import Entry, Wallet
+from billing.models import Entry, OrderHold, Wallet
 from billing.wallets import spendable, wallet_of
 from catalog.models import Provider, Service
 from catalog.prices.customer_prices import Offer, offer_of
@@ -70,6 +70,18 @@ class NotEnoughFunds(OrderRefused):
             % {"missing": missing}
         )
         self.missing = charge - available
+
+
+class OrdersHeld(OrderRefused):
+    """The customer's orders are held: a payment was taken back."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "Your last payment was taken back by its provider, so you cannot order at the moment. Nothing was "
+                "charged. Write to us to settle it."
+            )
+        )
 
 
 class BelowFloor(NotOnSale):
@@ -239,7 +251,7 @@ def create_once(
 ) -> CreatedOrder:
     """Call `create` in a transaction, unless an earlier request with this key created an order.
 
-    Raise AlreadyOrdered if that order differs from `order_input`, and any error of `create`.
+    Raise AlreadyOrdered if that order differs from `order_input`, OrdersHeld, and any error of `create`.
     """
     clock.now()  # A transaction measures no offset.
     try:
@@ -267,12 +279,18 @@ def _lock_and_find(customer: User, request_key: str) -> Order | None:
     """Lock the customer's wallet, and return the order that an earlier request with this key created.
 
     The requests of a customer so take their turns one after another. An order that was committed while this one waited
-    may be missing: then its key is found to be used.
+    may be missing: then its key is found to be used. A hold that was committed meanwhile is in the locked row, and
+    seen. Raise OrdersHeld.
     """
     same = _with_key(customer, request_key)
     locked = Wallet.objects.select_for_update(no_key=True).filter(customer=customer)
     # A repetition is rare: to ask whether there is one costs less than to load it.
-    return same.get() if locked.values_list(Exists(same), flat=True).first() else None
+    is_repeated, order_hold = locked.values_list(Exists(same), "order_hold")[0]
+    if is_repeated:
+        return same.get()
+    if order_hold == OrderHold.HELD:
+        raise OrdersHeld
+    return None
 
 
 def _with_key(customer: User, request_key: str) -> QuerySet[Order]:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Entry
+from billing.order_holds import held_customers
 from billing.wallets import lock_wallet, wallet_id_of, wallet_of
 from catalog.models import Service
 from orders.checkout.create import CreatedOrder, NotEnoughFunds, check_and_price, create_once, new_order
@@ -120,6 +121,7 @@ def begin_due_runs() -> int:
     due = (
         DripFeed.objects.filter(next_run_at__lte=clock.now())
         .exclude(service__upstream__provider__in=lacking)
+        .exclude(customer__in=held_customers())
         .order_by("next_run_at", "pk")
     )
     begun = 0
@@ -139,8 +141,11 @@ def begin_due_runs() -> int:
     return begun
 
 
-def begin_next_run(*, pk: int) -> bool:
-    """Begin the next run. Return False if it is not due or another worker has locked the drip-feed."""
+def begin_next_run(*, pk: int, even_if_held: bool = False) -> bool:
+    """Begin the next run. Return False if it is not due or another worker has locked the drip-feed.
+
+    And if the customer's orders are held, unless `even_if_held`.
+    """
     now = clock.now()
     with transaction.atomic():
         drip = (
@@ -152,6 +157,8 @@ def begin_next_run(*, pk: int) -> bool:
         if drip is None:
             return False
         lock_wallet(customer_id=drip.customer_id)
+        if not even_if_held and held_customers().filter(customer_id=drip.customer_id).exists():
+            return False
         # The type that was sold: the service may have another by now.
         sold_type = Order.objects.values_list("service_type", flat=True).get(drip_feed=drip, run=1)
         _begin(drip, drip.service, now, f"drip-{drip.pk}-{drip.begun + 1}", service_type=sold_type)

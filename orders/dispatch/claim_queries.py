@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
+from billing.models import OrderHold
 from catalog.models import Provider, Service, UpstreamService
 from catalog.pauses import usable_providers
 from orders.common.stops import without_stops
@@ -57,14 +59,22 @@ _SUBMITTING = PreparedRows(
 )
 
 
-def next_due(provider: Provider) -> Order | None:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The order whose turn it is. `is_held`: it may not be sent, because its customer's orders are held."""
+
+    order: Order
+    is_held: bool
+
+
+def next_due(provider: Provider) -> Due | None:
     """Return the order whose turn it is, with its service and the provider's; None if none is due."""
     row = _NEXT_DUE.first(provider=provider.pk, now=clock.now())
     if row is None:
         return None
     order, service, upstream = instances(row, Order, Service, UpstreamService)
     order.service, service.upstream, order.provider = service, upstream, provider
-    return order
+    return Due(order, is_held=row[-1] == OrderHold.HELD)
 
 
 _NEXT_DUE = PreparedRows(
@@ -81,6 +91,7 @@ _NEXT_DUE = PreparedRows(
             *column_names(Order),
             *column_names(Service, path="service__"),
             *column_names(UpstreamService, path="service__upstream__"),
+            "customer__wallet__order_hold",
         )
     )
 )

@@ -41,6 +41,7 @@ from orders.common.transitions import OrderMoved, move
 from orders.dispatch.answer_files import kept_on_disk
 from orders.dispatch.answer_json import KeptAnswer, answer_to_json
 from orders.dispatch.claim_queries import count_submitting, lock_provider, next_due
+from orders.dispatch.held_customers import set_aside
 from orders.dispatch.kept_answers import alert_unwritable
 from orders.dispatch.outcomes import DATABASE_AWAY, keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
@@ -209,15 +210,21 @@ def _record(claim: Claim, outcome: AddOutcome) -> bool:
 def claim_next(*, provider_id: int) -> Claim | None:
     """Claim the provider's next due order. Return None if there is none, sending is stopped or all lanes are taken.
 
-    An order that would now cost more than the customer paid goes to review, and the next one is claimed. One that would
-    pass the provider's daily limit stops sending to it until midnight.
+    An order of a customer whose orders are held is set aside, one that would now cost more than the customer paid goes
+    to review, and the next one is claimed. One that would pass the provider's daily limit stops sending to it until
+    midnight.
     """
     while True:
         with transaction.atomic():
             provider = _lock_free_lane(provider_id)
-            order = provider and next_due(provider)
-            if not provider or not order:
+            due = provider and next_due(provider)
+            if not provider or not due:
                 return None
+            order = due.order
+            if due.is_held:
+                if not set_aside(customer_id=order.customer_id):
+                    return None  # Somebody has locked it, such as to cancel it.
+                continue
             checked = check_database()
             if not checked.finding:
                 unsent = _why_unsent(provider, order)

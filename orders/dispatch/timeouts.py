@@ -19,6 +19,7 @@ from orders.common.stops import open_now
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
 from orders.common.turns import queue_again
+from orders.dispatch.held_customers import queue_released
 from orders.dispatch.kept_answers import record_kept_answers
 from orders.dispatch.set_back import bring_back_due_times
 from orders.dispatch.unknown_refusals import alert_undecided, search_unknown_refusals
@@ -45,6 +46,7 @@ def meet_deadlines() -> None:
         record_kept_answers,
         expire_leases,
         review_overdue_doubts,
+        queue_released,
         end_held_orders,
         end_waits,
         search_unknown_refusals,
@@ -106,7 +108,7 @@ def end_held_orders() -> int:
     """Cancel and refund orders that were not accepted within QUEUE_LIMIT_HOURS of running time. Return how many.
 
     Orders refused in unknown words stay: staff must find out whether they were accepted. All stay while the database
-    may be a restored one, from before they were sent.
+    may be a restored one, from before they were sent. Those of customers whose orders are held wait for the release.
     """
     if not is_latest():
         return 0
@@ -119,6 +121,7 @@ def end_held_orders() -> int:
     ).select_related("provider", "customer")
     lacking = (StopReason.BALANCE, *RESTORE_STOPS)
     held = held.exclude(provider__in=SendingStop.objects.filter(open_now(), reason__in=lacking).values("provider"))
+    held = held.filter(customer__wallet__order_hold=None)
     if not held.exists():
         return 0
     queued_by = running.met_by(length)

@@ -303,7 +303,7 @@ def _begin_runs_of(pk: int, until: datetime) -> int:
     while True:
         with transaction.atomic():
             drip = DripFeed.objects.filter(pk=pk, next_run_at__lt=until).first()
-            if drip is None or drip.next_run_at is None or not begin_next_run(pk=pk):
+            if drip is None or drip.next_run_at is None or not begin_next_run(pk=pk, even_if_held=True):
                 return begun
             order = Order.objects.select_related("provider").get(drip_feed=pk, run=drip.begun + 1)
             Order.objects.filter(pk=order.pk).update(queued_at=drip.next_run_at)

@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.timezone import now
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -134,6 +134,11 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         moment = moment_text(until)
         return f"Good until {moment}" if until > now() else f"It ended on {moment}"
 
+    @display(description="Orders")
+    def shown_order_hold(self, user: User) -> str:
+        address = reverse("admin:billing_wallet_of_customer", args=[user.pk])
+        return format_html("Held, since a payment was taken back. <a href='{}' class='underline'>Why</a>", address)
+
     @display(description="E-mail address confirmed", boolean=True)
     def shown_confirmed(self, user: User) -> bool:
         return EmailAddress.objects.filter(user=user, email=user.email.lower(), verified=True).exists()
@@ -155,8 +160,9 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         if request.user.is_superuser:
             rights = ("is_active", "groups", "is_staff", "is_superuser")
         invitation = ("shown_invitation",) if obj.invited_at else ()
+        hold = ("shown_order_hold",) if getattr(getattr(obj, "wallet", None), "order_hold", None) == "held" else ()
         return (
-            (None, {"fields": ("email", "shown_confirmed", *invitation)}),
+            (None, {"fields": ("email", "shown_confirmed", *invitation, *hold)}),
             ("Name", {"fields": ("first_name", "last_name")}),
             ("Rights", {"fields": rights}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -168,7 +174,7 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         """
         if obj is None:
             return ()
-        fields = ("email", "shown_confirmed", "shown_invitation", "last_login", "date_joined")
+        fields = ("email", "shown_confirmed", "shown_invitation", "shown_order_hold", "last_login", "date_joined")
         if obj.pk == request.user.pk and not request.user.is_superuser:
             return (*fields, "groups", "is_active")
         return (*fields, "is_active") if can_be_invited(obj) else fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orders.checkout.create import AlreadyOrdered, NotEnoughFunds
+from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, OrdersHeld
 from orders.checkout.validation import NotOnSale, OrderRefused
 from orders.requests.refill import RefillRefusal
 
@@ -44,6 +44,9 @@ def refused_order(refusal: OrderRefused) -> ApiError:
     """Return a refused order as an error of the protocol."""
     if isinstance(refusal, NotEnoughFunds):
         return ApiError(NO_FUNDS)
+    if isinstance(refusal, OrdersHeld):
+        # Clients know these words, and keep their orders until they may go on.
+        return ApiError(f"{NO_FUNDS}: your last payment was taken back, write to us")
     if isinstance(refusal, AlreadyOrdered):
         return ApiError(f"{BAD_REQUEST}: this request_id was used for another order")
     if isinstance(refusal, NotOnSale):

@@ -8,6 +8,7 @@ from typing import Any
 
 from panel.site.business_settings import BUSINESS_ADDRESS, BUSINESS_NAME, BUSINESS_TAX_NUMBER
 from panel.site.kinds import Setting
+from panel.site.payment_settings import HOLD_ORDERS_ON_REVERSAL
 from panel.site.registry import (
     API_DUPLICATE_WINDOW,
     API_RATE_LIMIT_429,
@@ -81,6 +82,7 @@ GROUPS = (
     Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
     Group("business", "Business details", (BUSINESS_NAME, BUSINESS_ADDRESS, BUSINESS_TAX_NUMBER)),
     Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SEARCH_WORDS, SIGN_UP, EMAIL_VERIFICATION)),
+    Group("payments", "Payments", (HOLD_ORDERS_ON_REVERSAL,)),
     Group("staff", "Sign-in of staff", (SECOND_FACTOR_ROLES, STAFF_IDLE_MINUTES, STAFF_SESSION_HOURS)),
     Group(
         "orders",

@@ -13,6 +13,7 @@ from billing.deposits import refuse_deposit
 from billing.intake.credentials import store_credentials
 from billing.intake.crediting import dismiss_payment
 from billing.intake.invoices import open_invoice
+from billing.intake.reversals import settle_reversal
 from billing.intake.rounds import run_payments
 from billing.intake.sync import sync_invoice
 from billing.models import GatewayCall, Invoice, Payment, Reversal
@@ -198,6 +199,30 @@ def test_money_when_taken_back_then_told_and_nothing_debited(invoice, alice, boo
         sync(invoice)
     assert (balance(alice), Reversal.objects.get().amount) == (20, 20 * MICRO)
     assert Alert.objects.filter(cause__endswith=":reversal").count() == 1
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_money_when_taken_back_then_orders_are_held_if_wanted(invoice, alice, books, settings, wanted):
+    settings.HOLD_ORDERS_ON_REVERSAL = wanted
+    paid = books.pay(invoice.our_ref, "20")
+    sync(invoice)
+    paid.status = "charged back"
+    sync(invoice)
+    assert (Reversal.objects.get().holds_orders, make.wallet(alice).order_hold == "held") == (wanted, wanted)
+    assert ("orders are held" in Alert.objects.get(cause__endswith=":reversal").text) == wanted
+
+
+def test_money_when_taken_back_further_after_it_was_settled_then_held_anew(invoice, alice, books, settings):
+    settings.HOLD_ORDERS_ON_REVERSAL = True
+    paid = books.pay(invoice.our_ref, "20")
+    sync(invoice)
+    paid.amount = "15"
+    sync(invoice)
+    settle_reversal(reversal_id=Reversal.objects.get().pk, actor=make.owner(), note="Debited.")
+    assert make.wallet(alice).order_hold == "ending"
+    paid.status = "charged back"
+    sync(invoice)
+    assert make.wallet(alice).order_hold == "held"
 
 
 @pytest.mark.parametrize("fault", ["read:down", "read:garbled"])

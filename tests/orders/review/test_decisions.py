@@ -13,6 +13,7 @@ from django.utils import timezone
 import orders.dispatch.submit
 from catalog.models import Provider, Service, UpstreamService
 from orders.common.transitions import OrderMoved
+from orders.dispatch.claim_queries import Due
 from orders.dispatch.submit import claim_next, submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
 from orders.marks.guard import may_send
@@ -333,10 +334,10 @@ def test_claim_when_the_customer_canceled_meanwhile_then_none(upstream, provider
     """Refunded in full and delivered all the same."""
     find = orders.dispatch.submit.next_due
 
-    def cancelled_in_between(of: Provider) -> Order | None:
+    def cancelled_in_between(of: Provider) -> Due | None:
         due = find(of)
         if due is not None:
-            withdraw_order(order=fresh(due), actor=customer)
+            withdraw_order(order=fresh(due.order), actor=customer)
         return due
 
     monkeypatch.setattr(orders.dispatch.submit, "next_due", cancelled_in_between)
