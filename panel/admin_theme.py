@@ -133,6 +133,7 @@ UNFOLD: dict[str, object] = {
                     },
                     _item("Coupons", "redeem", "billing_coupon_changelist", "billing.view_coupon"),
                     _item("Payments", "move_to_inbox", "billing_payment_changelist", "billing.view_payment"),
+                    _item("Money in", "calendar_month", "billing_payment_money_in", "billing.view_payment"),
                     _item("Invoices", "request_quote", "billing_invoice_changelist", "billing.view_invoice"),
                     _item("Reversals", "undo", "billing_reversal_changelist", "billing.view_reversal"),
                     _item(

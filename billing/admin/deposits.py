@@ -79,6 +79,7 @@ class DepositAdmin(ReadOnlyAdmin):
         "shown_receipt",
         "state",
         "shown_credited",
+        "shown_payments",
         "note",
         "created_at",
         "decided_at",
@@ -114,6 +115,14 @@ class DepositAdmin(ReadOnlyAdmin):
             return "—"
         bonus = f" + {shown_money(deposit.bonus)} bonus" if deposit.bonus else ""
         return f"{shown_money(deposit.credited)}{bonus}"
+
+    @display(description="Payments")
+    def shown_payments(self, deposit: Deposit) -> str:
+        """Link to what a gateway counted for it. What staff approved by hand has none."""
+        address = f"{reverse('admin:billing_payment_changelist')}?q={deposit.pk}"
+        link = '<a class="text-primary-600 dark:text-primary-400" href="{}">{} by its gateway</a>'
+        count = deposit.payments.count()
+        return format_html(link, address, count) if count else "—"
 
     @display(description="Receipt")
     def shown_receipt(self, deposit: Deposit) -> str:

@@ -7,15 +7,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Case, IntegerField, Value, When
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing import ledger
+from billing.admin.money_in import money_in_export, money_in_page
+from billing.admin.payment_lists import HEADER, DaysFilter, asked_of, export_rows, found_payments
 from billing.intake.crediting import CannotCredit, PaymentMoved, credit_held_payment, dismiss_payment
 from billing.intake.proposals import proposals_for
 from billing.models import Deposit, GatewayCall, Payment
@@ -23,6 +26,8 @@ from billing.second_looks import asked_credit
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.lib.admin.pages import CappedPaginator
+from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
 from panel.staff.deeds import Why
@@ -41,7 +46,6 @@ _OUTCOME_COLORS = {
     GatewayCall.Outcome.CONFLICT: "danger",
     GatewayCall.Outcome.REFUSED: "warning",
 }
-_HELD_FIRST = Case(When(state=Payment.State.HELD, then=Value(0)), default=Value(1), output_field=IntegerField()).asc()
 
 
 class CreditForm(WhyForm):
@@ -87,27 +91,41 @@ class DismissForm(forms.Form):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    change_list_template = "admin/billing/payments.html"
     list_display = (
         "external_id",
         "method",
-        "shown_customer",
-        "shown_came_in",
         "shown_state",
         "shown_hold",
+        "shown_customer",
+        "shown_asked",
+        "shown_came_in",
+        "shown_credited",
+        "shown_bonus",
         "reference",
         "seen_at",
+        "credited_at",
     )
-    list_filter = ("state", "method")
-    search_fields = ("=external_id", "=reference")
-    list_select_related = ("method", "deposit__customer")
+    list_filter = ("state", "method", "hold", DaysFilter)
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    paginator = CappedPaginator
+    search_fields = ("=external_id",)  # It only shows the field: see get_search_results.
+    search_help_text = "External id, reference, number of the request, or how the customer's e-mail address begins"
+    list_select_related = ("method", "deposit__customer", "deposit__invoice")
     show_full_result_count = False
+    # Each other order would sort all payments.
+    sortable_by = ()
     fields = (
         "external_id",
         "method",
         "shown_deposit",
         "reference",
+        "shown_asked",
         "shown_came_in",
         "shown_credited",
+        "shown_bonus",
         "shown_state",
         "shown_hold",
         "note",
@@ -117,12 +135,50 @@ class PaymentAdmin(ReadOnlyAdmin):
         "shown_calls",
     )
     readonly_fields = fields
-    ordering = (_HELD_FIRST, "-pk")
     actions_detail = ("credit", "dismiss")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("export/", wrap(self.export), name="billing_payment_export"),
+            path("money-in/", wrap(self.money_in), name="billing_payment_money_in"),
+            path("money-in/export/", wrap(self.money_in_export), name="billing_payment_money_in_export"),
+            *super().get_urls(),
+        ]
+
+    def export(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Send what the list shows with these filters as a CSV file, the latest first."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        payments = self.get_changelist_instance(request).get_queryset(request).select_related("decided_by")
+        return csv_response(name="payments", lines=as_csv(HEADER, export_rows(payments)))
+
+    def money_in(self, request: HttpRequest) -> HttpResponse:
+        return money_in_page(request=request, model_admin=self)
+
+    def money_in_export(self, request: HttpRequest) -> StreamingHttpResponse:
+        return money_in_export(request=request, model_admin=self)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Put held payments first; filtered by day or state, the latest. There is an index for each."""
+        if request.GET.get("seen_from") or request.GET.get("seen_to"):
+            return ("-seen_at", "-pk")
+        return ("-pk",) if request.GET.get("state__exact") else ("-hold", "-pk")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
+    ) -> tuple[QuerySet[Payment], bool]:
+        term = search_term.strip()
+        return (queryset.filter(pk__in=found_payments(term=term)) if term else queryset), False
 
     @display(description="Customer")
     def shown_customer(self, payment: Payment) -> str:
         return str(payment.deposit.customer) if payment.deposit else "—"
+
+    @display(description="Asked for")
+    def shown_asked(self, payment: Payment) -> str:
+        asked = asked_of(payment)
+        return shown_money(asked[0], asked[1] or None) if asked else "—"
 
     @display(description="Came in", ordering="came_in")
     def shown_came_in(self, payment: Payment) -> str:
@@ -130,8 +186,11 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @display(description="Credited")
     def shown_credited(self, payment: Payment) -> str:
-        bonus = f" + {shown_money(payment.bonus)} bonus" if payment.bonus else ""
-        return f"{shown_money(payment.credited)}{bonus}" if payment.credited else "—"
+        return shown_money(payment.credited) if payment.credited else "—"
+
+    @display(description="Bonus")
+    def shown_bonus(self, payment: Payment) -> str:
+        return shown_money(payment.bonus) if payment.bonus else "—"
 
     @display(description="State", ordering="state", label=_STATE_COLORS)
     def shown_state(self, payment: Payment) -> tuple[str, str]:
@@ -175,7 +234,8 @@ class PaymentAdmin(ReadOnlyAdmin):
             credited = credit_held_payment(
                 payment_id=payment.pk, deposit=deposit, actor=user, came_in=payment.came_in, why=why
             )
-            return f"{self.shown_credited(credited)} was added to the wallet of {deposit.customer}."
+            bonus = f" + {shown_money(credited.bonus)} bonus" if credited.bonus else ""
+            return f"{shown_money(credited.credited)}{bonus} was added to the wallet of {deposit.customer}."
 
         return self._confirm(
             request,

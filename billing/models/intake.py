@@ -104,6 +104,12 @@ class Payment(models.Model):
             models.Index(fields=("due_at",), condition=Q(due_at__isnull=False), name="payment_due"),
             models.Index(fields=("seen_at",), condition=Q(state="held"), name="payment_held"),
             models.Index(fields=("method", "credited_at"), name="payment_by_day"),
+            # The staff's list, by each of its filters. Only held payments have a hold, so they come first.
+            models.Index(fields=("-hold", "-id"), name="payment_listed"),
+            models.Index(fields=("method", "-hold", "-id"), name="payment_of_method"),
+            models.Index(fields=("state", "-id"), name="payment_by_state"),
+            models.Index(fields=("-seen_at", "-id"), name="payment_by_time"),
+            models.Index(fields=("reference",), condition=~Q(reference=""), name="payment_by_reference"),
         )
 
     def __str__(self) -> str:

@@ -72,6 +72,10 @@ class Wallet(Guarded):
         return f"Wallet of {self.customer}"
 
 
+# Kinds of entries that money which comes in brings, by their values.
+MONEY_IN = ("deposit", "bonus")
+
+
 class Entry(Guarded):
     """One movement of a wallet. Triggers refuse to change or delete it."""
 
@@ -122,6 +126,8 @@ class Entry(Guarded):
             models.Index(fields=("wallet", "created_at"), name="entry_by_day"),
             # The staff's list of a kind, the latest first.
             models.Index(fields=("kind", "-id"), name="entry_of_kind"),
+            # What came in by day: few among all entries.
+            models.Index(fields=("created_at",), condition=Q(kind__in=MONEY_IN), name="entry_of_money_in"),
         )
 
     def __str__(self) -> str:
