@@ -215,8 +215,9 @@ ADVICE = {
     ),
     Cause.REVERSAL: Advice(
         Topic.DEPOSITS,
-        "Debits nothing: what a customer has spent cannot be taken back, and gateways err.",
-        "Look at the payment at the gateway. If the money is gone, take it from the customer's wallet.",
+        "Debits nothing: what a customer has spent cannot be taken back, and gateways err. "
+        "Holds the customer's orders if the settings say so.",
+        "Look at the payment at the gateway. If the money is gone, take it from the customer's wallet, and settle it.",
         "admin:billing_payment_change",
     ),
     Cause.UNKNOWN_INVOICE: Advice(
