@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 _PROFIT = "orders_order_profit"
+_MONEY_IN = "billing_payment_money_in"
 
 
 def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, object]:
@@ -132,8 +133,13 @@ UNFOLD: dict[str, object] = {
                         "badge": "panel.ops.dashboard.deposits_badge",
                     },
                     _item("Coupons", "redeem", "billing_coupon_changelist", "billing.view_coupon"),
-                    _item("Payments", "move_to_inbox", "billing_payment_changelist", "billing.view_payment"),
-                    _item("Money in", "calendar_month", "billing_payment_money_in", "billing.view_payment"),
+                    {
+                        **_item("Payments", "move_to_inbox", "billing_payment_changelist", "billing.view_payment"),
+                        "active": lambda request: (
+                            _is_at(request, "billing_payment_") and not _is_at(request, _MONEY_IN)
+                        ),
+                    },
+                    _item("Money in", "calendar_month", _MONEY_IN, "billing.view_payment"),
                     _item("Invoices", "request_quote", "billing_invoice_changelist", "billing.view_invoice"),
                     _item("Reversals", "undo", "billing_reversal_changelist", "billing.view_reversal"),
                     _item(

@@ -56,7 +56,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "method",
         "deposit",
         "shown_amount",
-        "shown_state",
+        "state",
         "url",
         "created_at",
         "expires_at",
@@ -115,11 +115,11 @@ class ReversalAdmin(ReadOnlyAdmin):
     list_select_related = ("payment__deposit__customer",)
     show_full_result_count = False
     fields = (
-        "payment",
+        "shown_payment",
         "shown_customer",
         "shown_amount",
-        "shown_state",
-        "shown_hold",
+        "state",
+        "shown_orders",
         "note",
         "seen_at",
         "settled_by",
@@ -127,15 +127,16 @@ class ReversalAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     actions_detail = ("settle", "release")
 
+    @display(description="Payment")
+    def shown_payment(self, reversal: Reversal) -> str:
+        return _link(reverse("admin:billing_payment_change", args=[reversal.payment_id]), reversal.payment)
+
     @display(description="Customer")
     def shown_customer(self, reversal: Reversal) -> str:
         deposit = reversal.payment.deposit
         if deposit is None:
             return "—"
-        address = reverse("admin:billing_wallet_of_customer", args=[deposit.customer_id])
-        return format_html(
-            '<a class="text-primary-600 dark:text-primary-400" href="{}"><bdi>{}</bdi></a>', address, deposit.customer
-        )
+        return _link(reverse("admin:billing_wallet_of_customer", args=[deposit.customer_id]), deposit.customer)
 
     @display(description="State", ordering="state", label={Reversal.State.OPEN: "warning"})
     def shown_state(self, reversal: Reversal) -> tuple[str, str]:
@@ -144,6 +145,12 @@ class ReversalAdmin(ReadOnlyAdmin):
     @display(description="Orders", label={"held": "danger"})
     def shown_hold(self, reversal: Reversal) -> tuple[str, str]:
         return ("held", "Held") if reversal.holds_orders else ("free", "Not held")
+
+    @display(description="Orders of the customer")
+    def shown_orders(self, reversal: Reversal) -> str:
+        if not reversal.holds_orders:
+            return "Not held because of it"
+        return "Held, until it is settled or you let them order again"
 
     @display(description="Taken back")
     def shown_amount(self, reversal: Reversal) -> str:
@@ -220,3 +227,7 @@ class ReversalAdmin(ReadOnlyAdmin):
             seen=reversal.state,
             is_atomic=True,
         )
+
+
+def _link(address: str, to: object) -> str:
+    return format_html('<a class="text-primary-600 dark:text-primary-400" href="{}"><bdi>{}</bdi></a>', address, to)

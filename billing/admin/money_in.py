@@ -97,8 +97,10 @@ def money_in_export(*, request: HttpRequest, model_admin: ModelAdmin) -> Streami
 def _period(request: HttpRequest, model_admin: ModelAdmin) -> tuple[DaysForm, date, date]:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    form = DaysForm(request.GET if {"since", "until"} & request.GET.keys() else None)
-    return (form, *period_of(form.cleaned_data if form.is_valid() else {}))
+    is_sent = bool({"since", "until"} & request.GET.keys())
+    since, until = period_of({})
+    form = DaysForm(request.GET if is_sent else None, initial={"since": since, "until": until})
+    return (form, *period_of(form.cleaned_data)) if form.is_valid() else (form, since, until)
 
 
 def _row(name: str, found: MoneyIn, day: date) -> Row:

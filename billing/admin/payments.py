@@ -36,6 +36,8 @@ from panel.staff.kinds import Kind
 from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
+# Characters of an id in the list.
+MAX_ID = 20
 _STATE_COLORS = {
     Payment.State.SEEN: "info",
     Payment.State.CREDITED: "success",
@@ -93,7 +95,7 @@ class DismissForm(forms.Form):
 class PaymentAdmin(ReadOnlyAdmin):
     change_list_template = "admin/billing/payments.html"
     list_display = (
-        "external_id",
+        "shown_ids",
         "method",
         "shown_state",
         "shown_hold",
@@ -102,9 +104,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "shown_came_in",
         "shown_credited",
         "shown_bonus",
-        "reference",
-        "seen_at",
-        "credited_at",
+        "shown_times",
     )
     list_filter = ("state", "method", "hold", DaysFilter)
     list_filter_submit = True
@@ -126,7 +126,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "shown_came_in",
         "shown_credited",
         "shown_bonus",
-        "shown_state",
+        "state",
         "shown_hold",
         "note",
         "seen_at",
@@ -170,6 +170,17 @@ class PaymentAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Payment], bool]:
         term = search_term.strip()
         return (queryset.filter(pk__in=found_payments(term=term)) if term else queryset), False
+
+    @display(description="External id, reference")
+    def shown_ids(self, payment: Payment) -> str:
+        lines = (_cut(payment.external_id), _cut(payment.reference))
+        return format_html('<bdi class="block">{}</bdi><bdi class="block text-xs">{}</bdi>', *lines)
+
+    @display(description="Seen, credited")
+    def shown_times(self, payment: Payment) -> str:
+        credited = moment_text(payment.credited_at) if payment.credited_at else "—"
+        lines = '<span class="block whitespace-nowrap">{}</span><span class="block whitespace-nowrap">{}</span>'
+        return format_html(lines, moment_text(payment.seen_at), credited)
 
     @display(description="Customer")
     def shown_customer(self, payment: Payment) -> str:
@@ -316,7 +327,7 @@ class GatewayCallAdmin(ReadOnlyAdmin):
     fields = (
         "received_at",
         "method",
-        "shown_outcome",
+        "outcome",
         "problem",
         "is_genuine",
         "call_id",
@@ -347,6 +358,11 @@ def _link(address: str, text: str) -> str:
 
 def _block(text: str) -> str:
     return format_html('<pre class="break-all whitespace-pre-wrap" dir="ltr">{}</pre>', text)
+
+
+def _cut(text: str) -> str:
+    """Return an id as long as the list has room for: its page has all of it."""
+    return text if len(text) <= MAX_ID else f"{text[: MAX_ID - 1]}…"
 
 
 def _in_words(deposit: Deposit) -> str:
