@@ -18,7 +18,7 @@ from itertools import accumulate, pairwise
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
-from billing.models import Entry, Wallet
+from billing.models import Entry, OrderHold, Wallet
 from panel.accounts.models import User
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.money import MAX_MICROS
@@ -97,6 +97,16 @@ def open_wallet(*, customer_id: int) -> Wallet:
 def end_credit(*, wallet_id: int) -> None:
     """Let the wallet go below zero no longer. Raise IntegrityError if it is below zero already."""
     QuerySet(Wallet).filter(pk=wallet_id).update(credit_limit=0)
+
+
+def hold_orders_of(*, customer_id: int) -> None:
+    """Write in the customer's wallet that the orders are held. It moves no money."""
+    QuerySet(Wallet).filter(customer_id=customer_id).update(order_hold=OrderHold.HELD)
+
+
+def move_order_hold(*, customer_id: int, old: OrderHold, new: OrderHold | None) -> None:
+    """Write how the hold of the customer's orders goes on, unless it is not `old` any more. It moves no money."""
+    QuerySet(Wallet).filter(customer_id=customer_id, order_hold=old).update(order_hold=new)
 
 
 def post(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import QuerySet
 
+from billing import ledger
 from billing.models import OrderHold, Reversal, Wallet
 from billing.wallets import lock_wallet
 
@@ -18,7 +19,7 @@ def hold_orders(*, reversal: Reversal, customer_id: int) -> None:
     """Hold the customer's orders because of the reversal. Joins a transaction."""
     Reversal.objects.filter(pk=reversal.pk).update(holds_orders=True)
     lock_wallet(customer_id=customer_id)
-    Wallet.objects.filter(customer_id=customer_id).update(order_hold=OrderHold.HELD)
+    ledger.hold_orders_of(customer_id=customer_id)
 
 
 def release_orders(*, reversal_id: int) -> bool:
@@ -31,8 +32,7 @@ def release_orders(*, reversal_id: int) -> bool:
         # After the lock: of two that are released at once, the second sees the first.
         others = Reversal.objects.filter(holds_orders=True, payment__deposit__customer_id=customer_id)
         if not others.exists():
-            held = Wallet.objects.filter(customer_id=customer_id, order_hold=OrderHold.HELD)
-            held.update(order_hold=OrderHold.ENDING)
+            ledger.move_order_hold(customer_id=customer_id, old=OrderHold.HELD, new=OrderHold.ENDING)
     return True
 
 
@@ -43,7 +43,7 @@ def released_customers() -> list[int]:
 
 def end_hold(*, customer_id: int) -> None:
     """Say that all orders of the customer queue again. Nothing happens if they are held anew."""
-    Wallet.objects.filter(customer_id=customer_id, order_hold=OrderHold.ENDING).update(order_hold=None)
+    ledger.move_order_hold(customer_id=customer_id, old=OrderHold.ENDING, new=None)
 
 
 def held_customers() -> QuerySet[Wallet, int]:

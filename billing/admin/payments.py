@@ -37,7 +37,7 @@ from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
 # Characters of an id in the list.
-MAX_ID = 20
+MAX_ID = 14
 _STATE_COLORS = {
     Payment.State.SEEN: "info",
     Payment.State.CREDITED: "success",
@@ -171,7 +171,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         return (queryset.filter(pk__in=found_payments(term=term)) if term else queryset), False
 
-    @display(description="External id, reference")
+    @display(description="Payment")
     def shown_ids(self, payment: Payment) -> str:
         lines = (_cut(payment.external_id), _cut(payment.reference))
         return format_html('<bdi class="block">{}</bdi><bdi class="block text-xs">{}</bdi>', *lines)

@@ -42,8 +42,8 @@ class Wallet(Guarded):
     order_hold = models.CharField(max_length=10, choices=OrderHold.choices, null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
-    # Changing them moves no money; the ledger's condition and a check below enforce the credit limit.
-    free_columns = frozenset({"credit_limit", "order_hold"})
+    # Changing it moves no money; the ledger's condition and a check below enforce it.
+    free_columns = frozenset({"credit_limit"})
 
     class Meta(Guarded.Meta):
         constraints = (

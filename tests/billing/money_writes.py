@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 MODELS = {"Wallet", "Entry"}
 TABLES = {"Wallet": "billing_wallet", "Entry": "billing_entry"}
-COLUMNS = {"balance", "entry_count", "last_seq", "credit_limit", "customer", "customer_id"} | {
+COLUMNS = {"balance", "entry_count", "last_seq", "credit_limit", "order_hold", "customer", "customer_id"} | {
     *("wallet", "wallet_id", "seq", "amount", "balance_after", "kind", "key", "order_ref", "drip_ref", "memo"),
 }
 # Names that count as wallets and entries wherever they come from.
