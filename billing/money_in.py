@@ -24,14 +24,17 @@ _BY_METHOD = When(key__startswith="deposit:", then=F("memo"))
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sums of entries, in micro-units. `count` is how often money was credited."""
+    """Sums of entries, in micro-units. `count` is how often money was credited, `fee` what was taken of it."""
 
     count: int = 0
     credited: int = 0
     bonus: int = 0
+    fee: int = 0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(self.count + other.count, self.credited + other.credited, self.bonus + other.bonus)
+        return Sums(
+            self.count + other.count, self.credited + other.credited, self.bonus + other.bonus, self.fee + other.fee
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +81,6 @@ def money_in(*, since: date, until: date) -> MoneyIn:
 
 
 def _sums(kind: str, count: int, amount: int) -> Sums:
-    return Sums(bonus=amount) if kind == Entry.Kind.BONUS else Sums(count=count, credited=amount)
+    if kind == Entry.Kind.DEPOSIT:
+        return Sums(count=count, credited=amount)
+    return Sums(bonus=amount) if kind == Entry.Kind.BONUS else Sums(fee=-amount)

@@ -24,7 +24,7 @@ from panel.lib.panel_days import panel_day
 
 PERIODS = (7, 30, 90)
 MAX_DAYS = 366
-HEADER = ("day", "method", "count", "credited", "bonus")
+HEADER = ("day", "method", "count", "credited", "bonus", "fee")
 BY_STAFF_WORDS = "Posted by staff"
 
 
@@ -51,6 +51,7 @@ class Cell:
     credited: str
     count: int
     bonus: str
+    fee: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ def _total(found: MoneyIn) -> Row:
 
 
 def _cell(method: str, sums: Sums) -> Cell:
-    return Cell(method, shown_money(sums.credited), sums.count, shown_money(sums.bonus) if sums.bonus else "")
+    bonus, fee = (shown_money(amount) if amount else "" for amount in (sums.bonus, sums.fee))
+    return Cell(method, shown_money(sums.credited), sums.count, bonus, fee)
 
 
 def _name(method: str) -> str:
@@ -125,5 +127,5 @@ def _csv_rows(found: MoneyIn) -> Iterator[tuple[str, ...]]:
     for day in found.days:
         for method in found.methods:
             if sums := found.cells.get((day, method)):
-                amounts = (format_plain(sums.credited), format_plain(sums.bonus))
+                amounts = (format_plain(amount) for amount in (sums.credited, sums.bonus, sums.fee))
                 yield (day.isoformat(), _name(method), str(sums.count), *amounts)

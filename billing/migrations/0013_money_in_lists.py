@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexConcurrently(
             model_name='entry',
-            index=models.Index(condition=models.Q(('kind__in', ('deposit', 'bonus'))), fields=['created_at'], name='entry_of_money_in'),
+            index=models.Index(condition=models.Q(('kind__in', ('deposit', 'bonus', 'fee'))), fields=['created_at'], name='entry_of_money_in'),
         ),
         AddIndexConcurrently(
             model_name='payment',

@@ -72,8 +72,8 @@ class Wallet(Guarded):
         return f"Wallet of {self.customer}"
 
 
-# Kinds of entries that money which comes in brings, by their values.
-MONEY_IN = ("deposit", "bonus")
+# Kinds of entries that money which comes in brings, by their values: also of a release that takes fees from it.
+MONEY_IN = ("deposit", "bonus", "fee")
 
 
 class Entry(Guarded):

@@ -115,3 +115,11 @@ def test_page_when_opened_then_total_and_export_say_the_same(client, money):
 def test_page_when_days_are_wrong_then_said_at_the_field(client, query, words):
     client.force_login(make.owner())
     assert words in client.get(f"{reverse('admin:billing_payment_money_in')}?{query}").content.decode()
+
+
+def test_sums_when_a_fee_was_taken_then_shown_beside_what_came_in(alice):
+    posted(alice, datetime(2026, 3, 2, 12, tzinfo=UTC), amount=20)
+    wallet = wallet_of(customer=alice)
+    ledger.post(wallet_id=wallet.pk, amount=-MICRO, kind="fee", key="deposit:1:payment:1:1:fee", memo="Cards")
+    found = money_in(since=date(2026, 3, 1), until=TODAY())
+    assert found.of_method("Cards") == Sums(1, 20 * MICRO, 0, MICRO)
