@@ -173,8 +173,7 @@ def register(gateway: Gateway) -> None:
 
 def gateways() -> dict[str, Gateway]:
     """Return every known gateway by code."""
-    from billing.intake import doors
-
+    doors = import_module("billing.intake.doors")
     for module in pkgutil.iter_modules(doors.__path__):
         import_module(f"{doors.__name__}.{module.name}")
     return _GATEWAYS

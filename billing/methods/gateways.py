@@ -31,8 +31,10 @@ class GatewayMethod(Method):
             raise MethodFailed(
                 _("This way to pay does not work at the moment. Nothing was charged. Choose another, or try it later.")
             )
-        # Without an answer yet, the deposit's page waits for it.
-        return invoice.url or reverse("deposit_detail", args=[deposit.pk])
+        # The browser follows the form to these sites only. The deposit's page links to any other, and waits for an
+        # answer that did not come yet.
+        is_allowed = invoice.url.startswith(tuple(f"{origin}/" for origin in self.origins))
+        return invoice.url if is_allowed else reverse("deposit_detail", args=[deposit.pk])
 
 
 for _gateway in gateways().values():

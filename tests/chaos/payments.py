@@ -10,8 +10,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
@@ -25,7 +27,8 @@ from billing.deposits import cancel_deposit
 from billing.intake import gateways
 from billing.intake.calls import Call, receive_call
 from billing.intake.credentials import store_credentials
-from billing.intake.gateways import Repair
+from billing.intake.doors.cryptomus import Cryptomus, Heleket
+from billing.intake.gateways import Gateway, Repair
 from billing.intake.invoices import open_invoice
 from billing.intake.rounds import run_payments
 from billing.intake.secrets import add_secret
@@ -36,13 +39,37 @@ from tests import make
 from tests.billing.intake.calls import arrival_of, signed
 from tests.chaos.figures import Figures
 from tests.chaos.truth import audit_ledger
-from tests.gateway import doors, server
+from tests.gateway import cryptomus, doors, server
 
 CUSTOMERS, WORKERS, CALLERS = 40, 4, 2
-DOORS = (doors.Fake, doors.Once, doors.Lossy)
-# Of all actions, how many are broken: a worker dies, an answer is lost, a read fails.
-KILLED, LOST, DOWN = 0.1, 0.15, 0.1
+# Of all actions, how many are broken: a worker dies, an answer is lost, a read fails. And how many let invoices expire.
+KILLED, LOST, DOWN, EXPIRED = 0.1, 0.15, 0.1, 0.05
 AMOUNTS = ("20", "20", "20", "7.5", "12.345678", "0.01", "250", "19.999999")
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A door, the books of the gateway behind it, and what it asks there with."""
+
+    door: Gateway
+    books: Any
+    credentials: Mapping[str, str]
+
+
+def plain(stack: ExitStack) -> list[Behind]:
+    gateway = stack.enter_context(server.running())
+    credentials = {"address": f"http://127.0.0.1:{gateway.server_address[1]}", "secret": server.SECRET}
+    return [Behind(door(), gateway.books, credentials) for door in (doors.Fake, doors.Once, doors.Lossy)]
+
+
+def coins(stack: ExitStack) -> list[Behind]:
+    gateway = stack.enter_context(cryptomus.running())
+    credentials = {"merchant": cryptomus.MERCHANT, "payment_key": cryptomus.KEY}
+    return [Behind(door(gateway.address), gateway.books, credentials) for door in (Cryptomus, Heleket)]
+
+
+# Each opens a gateway until the stack ends, and returns the doors to it.
+DOORS: Sequence[Callable[[ExitStack], list[Behind]]] = (plain, coins)
 
 
 class _Killed(BaseException):
@@ -50,18 +77,19 @@ class _Killed(BaseException):
 
 
 class _Chaos:
-    def __init__(self, *, payments: int, seed: int, gateway: server.Server) -> None:
+    def __init__(self, *, payments: int, seed: int, behind: list[Behind]) -> None:
         self.random = random.Random(seed)
-        self.books, self.figures, self.wanted = gateway.books, Figures(), payments
+        self.figures, self.wanted = Figures(), payments
         self.lock, self.is_over, self.made = threading.Lock(), threading.Event(), count(1)
         self.customers = [make.customer(f"c{number}@example.org") for number in range(CUSTOMERS)]
-        address = f"http://127.0.0.1:{gateway.server_address[1]}"
+        self.behind: dict[str, Behind] = {one.door.code: one for one in behind}
+        self.books = list({id(one.books): one.books for one in behind}.values())
         self.methods: dict[str, PaymentMethod] = {}
-        for door in DOORS:
-            gateways.register(door())
-            method = make.payment_method(kind=door.code, name=door.code, bonus_bp=333)
-            store_credentials(method=method, values={"address": address, "secret": server.SECRET})
-            self.methods[door.code] = method
+        gateways.gateways()
+        for code, one in self.behind.items():
+            gateways.register(one.door)
+            self.methods[code] = make.payment_method(kind=code, name=code, bonus_bp=333)
+            store_credentials(method=self.methods[code], values=one.credentials)
         self.signed = make.payment_method(kind="signed", name="Signed", bonus_bp=333)
         self.secret = add_secret(method=self.signed)
         # What was really paid by signed calls, by customer, and the calls to repeat.
@@ -86,15 +114,16 @@ class _Chaos:
             self.pay_and_tell(customer, amount)
             return
         method = self.methods[self.choose(list(self.methods))]
+        books = self.behind[method.kind].books
         if self.chance(LOST):
-            self.books.faults[self.choose(("create:lost", "create:dropped", "create:garbled"))] += 1
+            books.faults[self.choose(("create:lost", "create:dropped", "create:garbled"))] += 1
         deposit = make.pending_deposit(customer, "20", method=method)
         self.survive(lambda: open_invoice(deposit=deposit))
         invoice = Invoice.objects.filter(deposit=deposit).first()
-        if invoice is None or self.books.by_ref(invoice.our_ref) is None:
+        if invoice is None or books.by_ref(invoice.our_ref) is None:
             return
         for part in [amount] if self.chance(0.8) else [amount, "5.000001", amount]:
-            self.books.pay(invoice.our_ref, part)
+            books.pay(invoice.our_ref, part)
             self.figures.add("payments")
         if self.chance(0.05):
             with suppress(Exception):
@@ -112,8 +141,8 @@ class _Chaos:
         """A gateway tells, of anything, or repeats what it told before, several times at once."""
         invoice = self.choose(list(Invoice.objects.values_list("our_ref", "method_id")) or [("", 0)])
         if invoice[0] and self.chance(0.6):
-            body, headers = self.books.message(invoice[0])
             method = next(one for one in self.methods.values() if one.pk == invoice[1])
+            body, headers = self.behind[method.kind].books.message(invoice[0])
             with self.lock:
                 self.calls.append((method, receive_webhook, Call(headers, body, len(body), "192.0.2.1")))
         if not self.calls:
@@ -126,8 +155,10 @@ class _Chaos:
 
     def work(self) -> None:
         """A worker does one round, with everything due at once."""
+        if self.chance(EXPIRED):
+            self.choose(self.books).expire()
         if self.chance(DOWN):
-            self.books.faults[self.choose(("read:down", "read:garbled"))] += 1
+            self.choose(self.books).faults[self.choose(("read:down", "read:garbled"))] += 1
         rows = Invoice.objects.filter(next_poll_at__isnull=False).values_list("pk", flat=True)
         past = timezone.now() - timedelta(minutes=5)
         Invoice.objects.filter(pk__in=self.some(rows)).update(next_poll_at=timezone.now(), created_at=past)
@@ -183,7 +214,9 @@ class _Chaos:
 
     def finish(self) -> None:
         """Let a month pass: each lost answer is repaired, each call repeated, and all that is due is done."""
-        self.books.faults.clear()
+        for books in self.books:
+            books.faults.clear()
+            books.expire()
         for method, receive, message in self.calls:
             receive(method=method, call=message)
         for _ in range(4):
@@ -192,11 +225,14 @@ class _Chaos:
             Payment.objects.filter(state__in=("seen", "credited")).update(due_at=timezone.now())
             while run_payments():
                 pass
-        self.figures.faults.update(self.books.calls)
+        for books in self.books:
+            self.figures.faults.update(books.calls)
 
     def audit(self) -> None:
         """Compare every wallet with the gateways' books."""
-        paid = self.books.sums()
+        paid: Counter[str] = Counter()
+        for books in self.books:
+            paid.update(books.sums())
         expected = dict(self.told)
         for invoice in Invoice.objects.select_related("deposit", "method"):
             is_lost = invoice.method.kind == doors.Lossy.code and not invoice.external_id
@@ -204,7 +240,9 @@ class _Chaos:
                 self.figures.add("paid into an invoice that cannot be found")
             else:
                 customer = invoice.deposit.customer_id
-                expected[customer] = expected.get(customer, 0) + paid.pop(invoice.our_ref, 0)
+                came_in = paid.pop(invoice.our_ref, 0)
+                expected[customer] = expected.get(customer, 0) + came_in
+                self.figures.add(f"paid through {invoice.method.kind} in millionths", came_in)
         found = {wallet.customer_id: self.credited(wallet) for wallet in Wallet.objects.all()}
         for customer in self.customers:
             difference = found.get(customer.pk, 0) - expected.get(customer.pk, 0)
@@ -212,10 +250,10 @@ class _Chaos:
                 self.figures.problem("given away", f"{customer}: {difference} micro-units too much")
             elif difference < 0:
                 self.figures.problem("lost", f"{customer}: {-difference} micro-units were not credited")
-        refs = [kept.ref for kept in self.books.invoices.values()]
-        for door in DOORS:
-            if door.repair is not Repair.NONE:
-                for ref in {ref for ref in refs if refs.count(ref) > 1}:
+        for one in self.behind.values():
+            refs = Counter(kept.ref for kept in one.books.invoices.values())
+            if one.door.repair is not Repair.NONE:
+                for ref in (ref for ref, times in refs.items() if times > 1):
                     self.figures.problem("duplicates", f"{ref} has two invoices")
         self.figures.add("credited in millionths", sum(found.values()))
         audit_ledger(self.figures)
@@ -229,5 +267,6 @@ def run(*, payments: int, seed: int) -> Figures:
     """Run until so many payments were made, and compare the books."""
     settings.UPSTREAM_ALLOW_PRIVATE = True
     logging.disable(logging.WARNING)  # Each lost answer is one.
-    with server.running() as gateway:
-        return _Chaos(payments=payments, seed=seed, gateway=gateway).run()
+    with ExitStack() as stack:
+        behind = [one for opened in DOORS for one in opened(stack)]
+        return _Chaos(payments=payments, seed=seed, behind=behind).run()

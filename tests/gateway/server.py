@@ -91,6 +91,11 @@ class Books:
             kept.payments.append(paid)
             return paid
 
+    def expire(self) -> None:
+        """Let all invoices expire."""
+        for kept in list(self.invoices.values()):
+            kept.is_over = True
+
     def listed(self, begin: float, end: float) -> list[dict[str, Any]]:
         """Return what was paid between two times, each with the reference of its invoice."""
         with self.lock:
