@@ -85,6 +85,7 @@ REQUEST_KEY = Untrusted("a hidden field of a form", MAX_BODY)
 REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/admin/wallets.py: request_key": REQUEST_KEY,
     "billing/forms.py: request_key": REQUEST_KEY,
+    "billing/fee_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
     "billing/intake/arrivals.py: _AMOUNT": Untrusted("an amount in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _CURRENCY": Untrusted("a currency in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _ID": Untrusted("an id in a signed call", MAX_INTAKE),
