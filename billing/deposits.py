@@ -118,9 +118,9 @@ def request_deposit(
     coupon: str = "",
     receipt: Receipt | None = None,
 ) -> Requested:
-    """Record that `customer` pays `amount` by `method`, once per `request_key`. Raise DepositRefused.
+    """Record that `customer` adds `amount` by `method`, once per `request_key`. Raise DepositRefused.
 
-    The bonus and the coupon's are fixed here: later changes of either do not affect them.
+    The bonus, the coupon's and the fee are fixed here: later changes of them do not affect it.
     """
     earlier = _earlier(customer, method, amount, request_key)
     if earlier:
@@ -184,6 +184,7 @@ def _create(*, customer: User, method: PaymentMethod, coupon: str, **values: Any
     expires_at = now + timedelta(hours=method.hours_open)
     times = {"created_at": now, "mail_due_at": now, "expires_at": expires_at, "code": new_code(), **values}
     promised = {"bonus_bp": method.bonus_bp, "tiers": method.tiers}
+    promised |= {"fee_bp": method.fee_bp, "fee_fixed": method.fee_fixed, "fee_payer": method.fee_payer}
     try:
         found = (
             check_coupon(code=coupon, customer_id=customer.pk, method=method, amount=values["amount"])
@@ -211,12 +212,23 @@ def cancel_deposit(*, deposit: Deposit) -> None:
         private_storage().delete(deposit.receipt.name or "")
 
 
-def promised_bonus(*, deposit: Deposit, credited: int) -> int:
-    """Return what was promised on `credited` micro-units in all: the method's bonus and the coupon's.
+def promised_bonus(*, deposit: Deposit, net: int) -> int:
+    """Return what was promised on `net` micro-units added in all: the method's bonus and the coupon's.
 
     Call it in the transaction that credits.
     """
-    return deposit.bonus_terms.bonus_of(credited) + coupon_bonus(deposit=deposit, credited=credited)
+    return deposit.bonus_terms.bonus_of(net) + coupon_bonus(deposit=deposit, credited=net)
+
+
+def fee_due(*, deposit: Deposit, amount: int) -> int | None:
+    """Return what is left of the fee on all that came in, now that `amount` micro-units more did.
+
+    So money in parts pays the fee that it would pay at once. None if too little came in to pay it: then it is for staff
+    to decide.
+    """
+    total = (deposit.credited or 0) + amount
+    due = deposit.fee_terms.fee_of(total) - deposit.fee
+    return due if deposit.fee + due < total and due <= amount else None
 
 
 # -- staff and gateways --------------------------------------------------------------------------------
@@ -225,7 +237,9 @@ def promised_bonus(*, deposit: Deposit, credited: int) -> int:
 def approve_deposit(
     *, deposit_id: int, credited: int, actor: User | None = None, note: str = "", why: Why = UNSTATED
 ) -> Deposit:
-    """Credit `credited` micro-units, the amount that came in, and the promised bonus on it; once, in one transaction.
+    """Credit `credited` micro-units, the amount that came in, less its fee, and the promised bonus on what is left.
+
+    It is done once, in one transaction. What does not exceed its fee is credited without one.
 
     `note` is for the customer, `why` for staff. Raise AlreadyDecided, AboveLimit, OwnAccount for a deposit of the
     actor's, or DecisionRefused if the wallet cannot hold it.
@@ -244,11 +258,13 @@ def approve_deposit(
             deposit = (
                 Deposit.objects.select_for_update(of=("self",)).select_related("customer", "method").get(pk=deposit_id)
             )
-            bonus = promised_bonus(deposit=deposit, credited=credited)
+            fee = fee_due(deposit=deposit, amount=credited) or 0
+            bonus = promised_bonus(deposit=deposit, net=credited - fee)
             decided = _decide(
                 deposit_id,
                 state=Deposit.State.APPROVED,
                 credited=credited,
+                fee=fee,
                 bonus=bonus,
                 note=note[:MAX_NOTE],
                 decided_by=actor.pk if actor else None,
@@ -256,12 +272,14 @@ def approve_deposit(
             record_deed(
                 actor=actor,
                 kind=Kind.DEPOSIT,
-                amount=credited + bonus,
+                amount=decided.added,
                 about=deposit,
                 customer_id=deposit.customer_id,
                 why=why,
             )
             post(amount=credited, kind=Entry.Kind.DEPOSIT, key=f"deposit:{deposit_id}")
+            if fee:
+                post(amount=-fee, kind=Entry.Kind.FEE, key=f"deposit:{deposit_id}:fee")
             if bonus:
                 post(amount=bonus, kind=Entry.Kind.BONUS, key=f"deposit:{deposit_id}:bonus")
     except ledger.LedgerError as error:

@@ -82,8 +82,7 @@ def _approve(look: SecondLook, why: Why) -> str:
         decided = approve_deposit(deposit_id=look.object_id, actor=look.asked_by, why=why, **look.params)
     except (DecisionRefused, OwnAccount) as error:
         raise ActRefused(str(error)) from error
-    added = (decided.credited or 0) + decided.bonus
-    return f"{_shown(added)} was added to the wallet of {decided.customer}."
+    return f"{_shown(decided.added)} was added to the wallet of {decided.customer}."
 
 
 def _credit(look: SecondLook, why: Why) -> str:
@@ -96,7 +95,7 @@ def _credit(look: SecondLook, why: Why) -> str:
         raise ActRefused("It was decided meanwhile.") from None
     except (CannotCredit, OwnAccount, ledger.LedgerError) as error:
         raise ActRefused(str(error)) from error
-    return f"{_shown(payment.credited + payment.bonus)} was added to the wallet of {deposit.customer}."
+    return f"{_shown(payment.added)} was added to the wallet of {deposit.customer}."
 
 
 def _shown(micros: int) -> str:

@@ -22,7 +22,8 @@ MAX_LINES = 500
 CACHED_SECONDS = 24 * 3600
 # All but charges of orders: these outnumber the others together.
 _RARE = tuple(kind for kind in Entry.Kind if kind != Entry.Kind.ORDER)
-_PAID_IN = (Entry.Kind.DEPOSIT, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
+# A fee is less money that came in, and no spending.
+_PAID_IN = (Entry.Kind.DEPOSIT, Entry.Kind.FEE, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def asked_of(payment: Payment) -> tuple[int, str] | None:
     if payment.deposit is None:
         return None
     invoice: Invoice | None = getattr(payment.deposit, "invoice", None)
-    return (invoice.amount, invoice.currency) if invoice else (payment.deposit.amount, "")
+    return (invoice.amount, invoice.currency) if invoice else (payment.deposit.to_pay, "")
 
 
 def export_rows(payments: QuerySet[Payment]) -> Iterator[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing import ledger
+from billing.admin.amounts import with_fee_and_bonus
 from billing.admin.money_in import money_in_export, money_in_page
 from billing.admin.payment_lists import HEADER, DaysFilter, asked_of, export_rows, found_payments
 from billing.intake.crediting import CannotCredit, PaymentMoved, credit_held_payment, dismiss_payment
@@ -245,8 +246,8 @@ class PaymentAdmin(ReadOnlyAdmin):
             credited = credit_held_payment(
                 payment_id=payment.pk, deposit=deposit, actor=user, came_in=payment.came_in, why=why
             )
-            bonus = f" + {shown_money(credited.bonus)} bonus" if credited.bonus else ""
-            return f"{shown_money(credited.credited)}{bonus} was added to the wallet of {deposit.customer}."
+            words = with_fee_and_bonus(credited.credited, fee=credited.fee, bonus=credited.bonus)
+            return f"{words} was added to the wallet of {deposit.customer}."
 
         return self._confirm(
             request,

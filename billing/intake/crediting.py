@@ -1,6 +1,6 @@
 """Credit payments: the only code by which money of a gateway reaches a wallet.
 
-    seen → credited    the figure minus what was credited before, with the bonus promised at the request
+    seen → credited    the figure minus what was credited before, less the fee and with the bonus of the request
          → held        staff decide: whose it is, or whether it counts
     held → credited, dismissed
 
@@ -10,6 +10,7 @@ both rows. Killed anywhere, either all of it happened or nothing; the payment st
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from billing import ledger
-from billing.deposits import promised_bonus
+from billing.deposits import fee_due, promised_bonus
 from billing.models import Deposit, Entry, Payment, PaymentCredit, PaymentMethod
 from billing.references import deposit_of
 from billing.wallets import lock_wallet, wallet_of
@@ -48,6 +49,19 @@ class PaymentMoved(Exception):
 
 class CannotCredit(Exception):
     """The payment cannot be credited by anybody. The message is for staff."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is posted when a payment is credited: what more came in, less the fee, and the bonus. Micro-units."""
+
+    amount: int
+    fee: int
+    bonus: int
+
+    @property
+    def added(self) -> int:
+        return self.amount - self.fee + self.bonus
 
 
 def credit_due_payments() -> int:
@@ -121,6 +135,8 @@ def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
         return hold.OVER_CALL
     if method.max_day is not None and _credited_today(method) + due > method.max_day:
         return hold.OVER_DAY
+    if fee_due(deposit=deposit, amount=due) is None:
+        return hold.BELOW_FEE
     return ""
 
 
@@ -146,21 +162,21 @@ def _hold(payment: Payment, deposit: Deposit | None, reason: str) -> Payment:
 
 def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Payment:
     """Post the difference and move both rows; call it with the payment and the deposit locked."""
-    amount = payment.came_in - payment.credited
-    total = (deposit.credited or 0) + amount
-    bonus = _bonus_due(deposit, total)
+    step = _step(payment, deposit)
     wallet, now = wallet_of(customer=deposit.customer), clock.now()
     # With the figure: each step of a growing one is posted once.
     key = f"deposit:{deposit.pk}:payment:{payment.pk}:{payment.came_in}"
     post = partial(ledger.post, wallet_id=wallet.pk, memo=payment.method.name, actor=actor)
-    posted = post(amount=amount, kind=Entry.Kind.DEPOSIT, key=key).entry
-    extra = post(amount=bonus, kind=Entry.Kind.BONUS, key=f"{key}:bonus").entry if bonus else None
-    PaymentCredit.objects.create(payment=payment, entry=posted, bonus_entry=extra)
-    _move_payment(payment, deposit, bonus=bonus, actor=actor)
+    posted = post(amount=step.amount, kind=Entry.Kind.DEPOSIT, key=key).entry
+    taken = post(amount=-step.fee, kind=Entry.Kind.FEE, key=f"{key}:fee").entry if step.fee else None
+    extra = post(amount=step.bonus, kind=Entry.Kind.BONUS, key=f"{key}:bonus").entry if step.bonus else None
+    PaymentCredit.objects.create(payment=payment, entry=posted, fee_entry=taken, bonus_entry=extra)
+    _move_payment(payment, deposit, step, actor=actor)
     Deposit.objects.filter(pk=deposit.pk).update(
         state=Deposit.State.APPROVED,
-        credited=total,
-        bonus=F("bonus") + bonus,
+        credited=(deposit.credited or 0) + step.amount,
+        fee=F("fee") + step.fee,
+        bonus=F("bonus") + step.bonus,
         decided_at=now,
         mail_due_at=now,
         mail_attempts=0,
@@ -170,19 +186,24 @@ def _credit(payment: Payment, deposit: Deposit, *, actor: User | None) -> Paymen
     return payment
 
 
-def _bonus_due(deposit: Deposit, total: int) -> int:
-    """Return what is left of the promise on all that came in: paid in parts it earns what it would earn at once."""
-    return max(0, promised_bonus(deposit=deposit, credited=total) - deposit.bonus)
+def _step(payment: Payment, deposit: Deposit) -> _Step:
+    """Return what is to be posted, so that money in parts pays the fee and earns the bonus that it would at once."""
+    amount = payment.came_in - payment.credited
+    # Staff credit what does not exceed its fee without one; by itself it is held.
+    fee = fee_due(deposit=deposit, amount=amount) or 0
+    promised = promised_bonus(deposit=deposit, net=deposit.net + amount - fee)
+    return _Step(amount, fee, max(0, promised - deposit.bonus))
 
 
-def _move_payment(payment: Payment, deposit: Deposit, *, bonus: int, actor: User | None) -> None:
+def _move_payment(payment: Payment, deposit: Deposit, step: _Step, *, actor: User | None) -> None:
     """Say that the whole figure is credited. Raise PaymentMoved if the payment is not as it was read."""
     moved = Payment.objects.filter(pk=payment.pk, state=payment.state, credited=payment.credited).update(
         state=Payment.State.CREDITED,
         hold="",
         deposit=deposit,
         credited=payment.came_in,
-        bonus=F("bonus") + bonus,
+        fee=F("fee") + step.fee,
+        bonus=F("bonus") + step.bonus,
         credited_at=clock.now(),
         due_at=None,
         decided_by=actor,
@@ -213,11 +234,12 @@ def credit_held_payment(
         deposit = _lock_deposit(deposit)
         if deposit.customer.closed_at is not None:
             raise CannotCredit("The customer closed the account. Pay it back, and say here why it is not credited.")
-        amount = payment.came_in - payment.credited
+        if payment.credited and payment.deposit_id != deposit.pk:
+            raise CannotCredit(f"A part of it is credited to request {payment.deposit_id}: the rest goes there, too.")
         record_deed(
             actor=actor,
             kind=Kind.DEPOSIT,
-            amount=amount + _bonus_due(deposit, (deposit.credited or 0) + amount),
+            amount=_step(payment, deposit).added,
             about=payment,
             customer_id=deposit.customer_id,
             why=why,

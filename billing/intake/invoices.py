@@ -55,7 +55,7 @@ def _store(deposit: Deposit) -> Invoice:
                 deposit=deposit,
                 method_id=deposit.method_id,
                 our_ref=f"{settings.PANEL_PREFIX or 'panel'}-{deposit.pk}-{secrets.token_hex(6)}"[:40],
-                amount=deposit.amount,
+                amount=deposit.to_pay,
                 currency=settings.PANEL_CURRENCY,
                 created_at=now,
                 next_poll_at=now + LEASE,

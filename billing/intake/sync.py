@@ -166,9 +166,9 @@ def _credit_later(payment: Payment, seen: Seen) -> Payment | None:
 
     What was dismissed and grows is money that nobody decided about: it is held.
     """
-    states = Payment.State
+    states, has_grown = Payment.State, seen.came_in > payment.came_in
     if payment.state == states.DISMISSED:
-        if seen.came_in > payment.came_in:
+        if has_grown:
             _hold(payment, seen, reason=Payment.Hold.MORE_CAME)
             Payment.objects.filter(pk=payment.pk).update(came_in=seen.came_in)
         return None
@@ -176,10 +176,12 @@ def _credit_later(payment: Payment, seen: Seen) -> Payment | None:
         # Seen on its way, it may have been more than came in the end.
         Payment.objects.filter(pk=payment.pk).update(came_in=seen.came_in)
         payment.came_in = seen.came_in
-    if payment.state == states.HELD or payment.credited >= payment.came_in:
+    # Whatever did not exceed its fee may do so now.
+    is_held = payment.state == states.HELD and not (has_grown and payment.hold == Payment.Hold.BELOW_FEE)
+    if is_held or payment.credited >= payment.came_in:
         return None
     state = states.CREDITED if payment.state == states.CREDITED else states.SEEN
-    Payment.objects.filter(pk=payment.pk).update(state=state, due_at=clock.now())
+    Payment.objects.filter(pk=payment.pk).update(state=state, hold="", due_at=clock.now())
     return payment
 
 

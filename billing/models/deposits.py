@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from billing.bonus_terms import BonusTerms
+from billing.models.fees import FEE_IN_RANGE, WithFee
 from panel.lib.money import BASIS, MAX_MICROS
 
 
@@ -26,7 +27,7 @@ def receipt_path(deposit: Deposit, name: str) -> str:
     return f"receipts/{uuid4().hex}{PurePath(name).suffix.lower()[:5]}"
 
 
-class PaymentMethod(models.Model):
+class PaymentMethod(WithFee):
     """A payment method, as the owner set it up. `kind` is the code of its module in billing/methods."""
 
     kind = models.CharField(max_length=30, default="transfer")
@@ -71,6 +72,7 @@ class PaymentMethod(models.Model):
             models.CheckConstraint(
                 condition=Q(bonus_bp__gte=0, bonus_bp__lte=BASIS), name="payment_method_bonus_range"
             ),
+            models.CheckConstraint(condition=FEE_IN_RANGE, name="payment_method_fee_range"),
         )
 
     def __str__(self) -> str:
@@ -81,10 +83,11 @@ class PaymentMethod(models.Model):
         return BonusTerms.of(self.bonus_bp, self.tiers)
 
 
-class Deposit(models.Model):
+class Deposit(WithFee):
     """A payment that a customer announced. Approval credits it once, with the bonus promised at the request.
 
-    `amount` is what the customer says, `credited` what came in, without the `bonus`.
+    `amount` is what the customer wants to add, and pays, with a fee on top if the customer bears it. `credited` is what
+    came in; of it the wallet got all but the `fee`, and the `bonus` besides.
     """
 
     class State(models.TextChoices):
@@ -102,6 +105,7 @@ class Deposit(models.Model):
     bonus_bp = models.IntegerField(default=0, help_text="As it was promised.")
     tiers = models.JSONField(null=True, blank=True, help_text="As they were promised.")
     credited = models.BigIntegerField(null=True, blank=True)
+    fee = models.BigIntegerField(default=0, db_default=0)
     bonus = models.BigIntegerField(default=0)
     reference = models.CharField(max_length=200, blank=True)
     code = models.CharField(
@@ -139,6 +143,12 @@ class Deposit(models.Model):
                 condition=Q(state="pending", decided_at=None) | Q(~Q(state="pending"), decided_at__isnull=False),
                 name="deposit_decided_has_a_time",
             ),
+            models.CheckConstraint(condition=FEE_IN_RANGE, name="deposit_fee_range"),
+            # A fee never takes all that came in.
+            models.CheckConstraint(
+                condition=Q(fee=0) | Q(state="approved", fee_payer="customer", fee__gt=0, fee__lt=models.F("credited")),
+                name="deposit_fee_taken",
+            ),
         )
         indexes = (
             models.Index(fields=("customer", "-id"), name="deposit_of_customer"),
@@ -155,3 +165,18 @@ class Deposit(models.Model):
     def bonus_terms(self) -> BonusTerms:
         """Return what bonus was promised."""
         return BonusTerms.of(self.bonus_bp, self.tiers)
+
+    @property
+    def to_pay(self) -> int:
+        """Return what the customer was asked to pay, in micro-units: what is to be added, and the fee on it."""
+        return self.fee_terms.to_pay(self.amount)
+
+    @property
+    def net(self) -> int:
+        """Return what of the money that came in was added to the wallet, in micro-units."""
+        return (self.credited or 0) - self.fee
+
+    @property
+    def added(self) -> int:
+        """Return what the wallet got in all, with the bonus, in micro-units."""
+        return self.net + self.bonus

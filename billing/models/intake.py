@@ -33,9 +33,9 @@ class SigningSecret(models.Model):
 class Payment(models.Model):
     """Money as its gateway counts it, once under each external id.
 
-    `came_in` is what the gateway says has come in under that id so far, and may grow; `credited` is what of it is in
-    the customer's wallet, without the `bonus`. A payment without a deposit waits for staff. `due_at` is the queue of
-    what is to be credited.
+    `came_in` is what the gateway says has come in under that id so far, and may grow; `credited` is what of it was
+    credited: the wallet got all of that but the `fee`, and the `bonus` besides. A payment without a deposit waits for
+    staff. `due_at` is the queue of what is to be credited.
     """
 
     class State(models.TextChoices):
@@ -57,6 +57,7 @@ class Payment(models.Model):
         CLOSED = "closed", "Its customer closed the account"
         MORE_CAME = "more_came", "More came in after it was not credited"
         SANDBOX = "sandbox", "Of a sandbox, so not real"
+        BELOW_FEE = "below_fee", "It does not exceed its fee"
 
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="payments", db_index=False)
     external_id = models.CharField(max_length=MAX_EXTERNAL_ID)
@@ -68,6 +69,7 @@ class Payment(models.Model):
     currency = models.CharField(max_length=10)
     came_in = models.BigIntegerField()
     credited = models.BigIntegerField(default=0)
+    fee = models.BigIntegerField(default=0, db_default=0)
     bonus = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.SEEN)
     hold = models.CharField(max_length=20, choices=Hold.choices, blank=True)
@@ -88,6 +90,7 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(credited__gte=0, credited__lte=F("came_in"), bonus__gte=0), name="payment_credited_range"
             ),
+            models.CheckConstraint(condition=Q(fee__gte=0, fee__lte=F("credited")), name="payment_fee_range"),
             models.CheckConstraint(
                 condition=Q(credited=0, bonus=0) | Q(deposit__isnull=False), name="payment_credited_has_a_deposit"
             ),
@@ -115,12 +118,18 @@ class Payment(models.Model):
     def __str__(self) -> str:
         return self.external_id
 
+    @property
+    def added(self) -> int:
+        """Return what the wallet got of it in all, with the bonus, in micro-units."""
+        return self.credited - self.fee + self.bonus
+
 
 class PaymentCredit(models.Model):
     """What was posted when a payment was credited, once for each step of its figure."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="credits")
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="+")
+    fee_entry = models.OneToOneField(Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     bonus_entry = models.OneToOneField(Entry, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:

@@ -88,6 +88,7 @@ class Entry(Guarded):
         ADJUSTMENT = "adjustment", _("Adjustment")
         BONUS = "bonus", _("Bonus")
         DRIP_FEED = "drip_feed", _("Drip-feed")
+        FEE = "fee", _("Fee")
 
     # Other indexes begin with it.
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="entries", db_index=False)

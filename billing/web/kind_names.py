@@ -10,6 +10,7 @@ from billing.models import Entry
 
 KIND_NAMES: dict[str, Any] = {
     Entry.Kind.DEPOSIT: _("Deposits"),
+    Entry.Kind.FEE: _("Fees"),
     Entry.Kind.BONUS: _("Bonuses"),
     Entry.Kind.ORDER: _("Orders"),
     Entry.Kind.DRIP_FEED: _("Drip-feeds"),

@@ -116,6 +116,7 @@ def _deposit(one: Deposit) -> dict[str, Any]:
         "method": one.method.name,
         "amount": format_plain(one.amount),
         "came_in": None if one.credited is None else format_plain(one.credited),
+        "fee": format_plain(one.fee),
         "bonus": format_plain(one.bonus),
         "reference": one.reference,
         "file": one.receipt_name,

@@ -127,7 +127,7 @@ def _decided_deposits(since: datetime, until: datetime) -> Iterator[Finding]:
     kind = NewsKind.DEPOSIT_DECIDED
     for one in decided.order_by():
         moment = _at(one.decided_at)
-        amount = one.amount if one.credited is None else one.credited + one.bonus
+        amount = one.amount if one.credited is None else one.added
         yield Finding(one.customer_id, kind, f"{kind}:{one.pk}", one.state, moment, {one.pk}, one.pk, "", amount)
 
 

@@ -35,7 +35,8 @@ MAX_LISTED = 3
 # How columns are stored, so that people can read their values.
 _MONEY = (
     *("amount", "balance", "balance_after", "bonus", "charge", "cost", "credit_limit", "credited", "daily_limit"),
-    *("expected_cost", "margin_fixed", "maximum", "minimum", "price", "price_step", "refunded", "spent"),
+    *("expected_cost", "fee", "fee_fixed", "margin_fixed", "maximum", "minimum", "price", "price_step", "refunded"),
+    "spent",
 )
 _RATES = ("exchange_rate", "confirmed_exchange_rate")
 

@@ -203,7 +203,7 @@ def _record_deeds(shop: Shop, approved: Sequence[Deposit], goodwill: ledger.Past
         StaffDeed(
             person=owner,
             kind=Kind.DEPOSIT,
-            amount=(one.credited or 0) + one.bonus,
+            amount=one.added,
             reason=Reason.OTHER,
             customer=one.customer,
             model="billing.deposit",

@@ -54,7 +54,7 @@ def test_history_when_written_then_every_state_is_there_and_the_books_are_proven
     assert values(Refill, "state") == {
         *(RefillState.COMPLETED, RefillState.REJECTED, RefillState.REFUSED, RefillState.PENDING)
     }
-    assert values(Entry, "kind") == set(Entry.Kind) - {Entry.Kind.ADJUSTMENT}
+    assert values(Entry, "kind") == set(Entry.Kind) - {Entry.Kind.ADJUSTMENT, Entry.Kind.FEE}
     assert CatalogChange.objects.filter(accepted_at=None, is_urgent=True).count() == 1
     assert Order.objects.filter(api_key_ref__isnull=False).exists()
     assert Order.objects.filter(turn__lt=0, submission=Submission.QUEUED).count() == 1
