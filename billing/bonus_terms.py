@@ -32,6 +32,11 @@ class BonusTerms:
         """Return the bonus on an amount in micro-units, rounded down."""
         return amount * self.bp_of(amount) // BASIS
 
+    def most_on(self, amount: int) -> int:
+        """Return the largest bonus on any part of an amount, which payments in parts may have earned."""
+        parts = (amount, *(least - 1 for least, _ in self.tiers if least <= amount))
+        return max(self.bonus_of(part) for part in parts)
+
     @property
     def most_bp(self) -> int:
         return max((self.bonus_bp, *(bp for _, bp in self.tiers)))

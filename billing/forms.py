@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from billing.bonus_terms import read_words
 from billing.deposits import DepositRefused, check_deposit_amount
+from billing.fee_terms import read_fee_words
 from billing.models import PaymentMethod
 from billing.promotions.coupons import MAX_CODE, are_coupons_offered
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
@@ -40,7 +41,7 @@ class MoneyField(forms.CharField):
 
 
 class DepositForm(forms.Form):
-    """The amount to pay, within the limits of `method`."""
+    """The amount to add, within the limits of `method`."""
 
     amount = MoneyField(
         label=gettext_lazy("Amount"),
@@ -60,7 +61,8 @@ class DepositForm(forms.Form):
         self.method = method
         currency = settings.PANEL_CURRENCY
         low, high = (format_money(limit, currency, exact=True) for limit in (method.minimum, method.maximum))
-        self.fields["amount"].label = _("Amount in %(currency)s") % {"currency": SYMBOLS.get(currency, currency)}
+        label = _("Amount to add in %(currency)s") if method.fee_terms else _("Amount in %(currency)s")
+        self.fields["amount"].label = label % {"currency": SYMBOLS.get(currency, currency)}
         self.fields["amount"].help_text = _("%(low)s to %(high)s.") % {"low": low, "high": high}
         self.initial.setdefault("request_key", uuid4().hex)
         if not are_coupons_offered():
@@ -83,12 +85,20 @@ class DepositForm(forms.Form):
         return amount
 
     def clean(self) -> dict[str, Any]:
-        """Require a confirmation if the bonus is smaller than the one shown."""
+        """Require a confirmation if the bonus is smaller, or the fee larger, than the one shown."""
         data: dict[str, Any] = super().clean() or {}
-        seen, amount = read_words(str(self.data.get("seen_bonus", ""))), data.get("amount")
-        if seen is not None and amount is not None and seen.bp_of(amount) > self.method.bonus_terms.bp_of(amount):
+        amount = data.get("amount")
+        if amount is None:
+            return data
+        bonus = read_words(str(self.data.get("seen_bonus", "")))
+        fee = read_fee_words(str(self.data.get("seen_fee", "")))
+        if bonus is not None and bonus.bp_of(amount) > self.method.bonus_terms.bp_of(amount):
             raise forms.ValidationError(
                 _("The bonus has changed meanwhile. Nothing was sent. Look at it below and send the form again.")
+            )
+        if fee is not None and fee.fee_on(amount) < self.method.fee_terms.fee_on(amount):
+            raise forms.ValidationError(
+                _("The fee has changed meanwhile. Nothing was sent. Look at it below and send the form again.")
             )
         return data
 

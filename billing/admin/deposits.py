@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Case, IntegerField, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from billing.admin.amounts import with_fee_and_bonus
 from billing.deposits import (
     MAX_NOTE,
     DecisionRefused,
@@ -45,7 +47,9 @@ _WAITING_FIRST = Case(
 
 
 class ApproveForm(WhyForm):
-    credited = AmountField(label="Amount that came in", help_text="This is credited; the bonus is counted from it.")
+    credited = AmountField(
+        label="Amount that came in", help_text="It is credited less the fee; the bonus is counted from what is added."
+    )
     note = forms.CharField(
         required=False,
         max_length=MAX_NOTE,
@@ -74,6 +78,7 @@ class DepositAdmin(ReadOnlyAdmin):
         "customer",
         "method",
         "shown_amount",
+        "shown_fee",
         "shown_bonus",
         "reference",
         "shown_receipt",
@@ -94,6 +99,17 @@ class DepositAdmin(ReadOnlyAdmin):
     def shown_amount(self, deposit: Deposit) -> str:
         return shown_money(deposit.amount)
 
+    @display(description="Fee")
+    def shown_fee(self, deposit: Deposit) -> str:
+        if not deposit.all_fee_terms:
+            return "—"
+        terms = deposit.all_fee_terms.shown(settings.PANEL_CURRENCY)
+        if not deposit.fee_terms:
+            cost = deposit.all_fee_terms.fee_on(deposit.credited or deposit.amount)
+            return f"{shown_money(cost)}, which you pay ({terms})"
+        fee = deposit.fee if deposit.credited else deposit.fee_terms.fee_on(deposit.amount)
+        return f"{shown_money(fee)} of the customer, who was to pay {shown_money(deposit.to_pay)} ({terms})"
+
     @display(description="Bonus")
     def shown_bonus(self, deposit: Deposit) -> str:
         terms, redemption = deposit.bonus_terms, getattr(deposit, "redemption", None)
@@ -113,8 +129,7 @@ class DepositAdmin(ReadOnlyAdmin):
     def shown_credited(self, deposit: Deposit) -> str:
         if deposit.credited is None:
             return "—"
-        bonus = f" + {shown_money(deposit.bonus)} bonus" if deposit.bonus else ""
-        return f"{shown_money(deposit.credited)}{bonus}"
+        return with_fee_and_bonus(deposit.credited, fee=deposit.fee, bonus=deposit.bonus)
 
     @display(description="Payments")
     def shown_payments(self, deposit: Deposit) -> str:
@@ -212,8 +227,9 @@ class DepositAdmin(ReadOnlyAdmin):
             except DecisionRefused as error:
                 raise ActionRefused(f"{error} Nothing was done.") from error
 
-        payment = f"{shown_money(deposit.amount)} by {deposit.method.name}"
+        payment = f"{shown_money(deposit.to_pay)} by {deposit.method.name}"
         by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
+        fee = f" {self.shown_fee(deposit)}." if deposit.fee_terms else ""
         promised = self.shown_bonus(deposit)
         bonus = f" {promised} bonus was promised." if promised != "—" else ""
         return confirm_and_act(
@@ -221,9 +237,9 @@ class DepositAdmin(ReadOnlyAdmin):
             model_admin=self,
             obj=deposit,
             title=f"{title}: {payment} of {deposit.customer}",
-            explanation=f"{deposit.customer} says that they sent {payment}{by_reference}.{bonus} {explanation}",
+            explanation=f"{deposit.customer} says that they sent {payment}{by_reference}.{fee}{bonus} {explanation}",
             act=decide,
-            initial={"credited": deposit.amount},
+            initial={"credited": deposit.to_pay},
             seen=deposit.state,
             is_atomic=True,
             **words,

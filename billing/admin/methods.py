@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from billing.admin.gateways import gateway_page
 from billing.admin.signed_calls import signed_calls_page
 from billing.bonus_terms import check_tiers
 from billing.destinations import announce_destination, destination_shifts, fingerprint
+from billing.fee_terms import MAX_FEE_BP, FeeTerms
 from billing.intake.gateways import gateways
 from billing.methods import methods
 from billing.models import PaymentMethod
@@ -27,7 +29,7 @@ from panel.lib.admin.base import AsksAgain, ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField, PercentField
 from panel.lib.admin.kept_forms import KEPT, KeptTooOld, keep_form, open_kept
 from panel.lib.formats import percent_text
-from panel.lib.money import BASIS, MoneyError, format_plain
+from panel.lib.money import BASIS, CENT, MAX_MICROS, MICRO, MoneyError, format_plain
 
 
 class BonusField(PercentField):
@@ -39,6 +41,16 @@ class BonusField(PercentField):
         basis_points = super().read(text)
         if basis_points > BASIS:
             raise MoneyError("A bonus is 100% at most.")
+        return basis_points
+
+
+class FeeField(PercentField):
+    """A percentage from 0 to MAX_FEE_BP, in basis points."""
+
+    def read(self, text: str) -> int:
+        basis_points = super().read(text)
+        if not 0 <= basis_points <= MAX_FEE_BP:
+            raise MoneyError(f"A fee is 0% to {percent_text(MAX_FEE_BP)}.")
         return basis_points
 
 
@@ -86,6 +98,18 @@ class PaymentMethodForm(forms.ModelForm):
         required=False,
         help_text="Lines such as “100: 3” and “500: 5”: 3% from 100 on, 5% from 500 on, instead of the bonus above.",
     )
+    fee_bp = FeeField(
+        label="Fee, percent",
+        required=False,
+        initial=0,
+        help_text="What your gateway or bank takes of a payment, in percent of what is added. 0 for none.",
+    )
+    fee_fixed = AmountField(
+        label="Fee, fixed",
+        required=False,
+        initial=0,
+        help_text="What it takes of each payment besides, whatever its size.",
+    )
     max_payment = AmountField(
         label="Largest payment credited by itself",
         required=False,
@@ -107,6 +131,9 @@ class PaymentMethodForm(forms.ModelForm):
             "maximum",
             "bonus_bp",
             "tiers",
+            "fee_bp",
+            "fee_fixed",
+            "fee_payer",
             "hours_open",
             "is_sandbox",
             "max_payment",
@@ -117,7 +144,29 @@ class PaymentMethodForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["fee_payer"].required = False
+        self.fields["fee_payer"].help_text = self._fee_example()
         self.fields["kind"].choices = [(code, method.label) for code, method in methods().items()]  # type: ignore[attr-defined]
+
+    def _fee_example(self) -> str:
+        terms, amount = FeeTerms(self.instance.fee_bp, self.instance.fee_fixed) or FeeTerms(400, CENT * 10), 20 * MICRO
+        return (
+            f"With a fee of {terms.shown(settings.PANEL_CURRENCY)}, who adds {shown_money(amount)} pays "
+            f"{shown_money(terms.to_pay(amount))} if the customer pays it, and {shown_money(amount)} if you do. "
+            "Requests that were sent before keep their fee."
+        )
+
+    def clean_fee_bp(self) -> int:
+        return self.cleaned_data["fee_bp"] or 0
+
+    def clean_fee_fixed(self) -> int:
+        fixed: int = self.cleaned_data["fee_fixed"] or 0
+        if fixed < 0:
+            raise forms.ValidationError("A fee cannot be negative.")
+        return fixed
+
+    def clean_fee_payer(self) -> str:
+        return self.cleaned_data["fee_payer"] or PaymentMethod.FeePayer.OWNER
 
     def clean_minimum(self) -> int:
         minimum: int = self.cleaned_data["minimum"]
@@ -133,6 +182,9 @@ class PaymentMethodForm(forms.ModelForm):
                     self.add_error(name, "Signed calls need a limit: it bounds what a leaked secret can credit.")
         if "minimum" in data and "maximum" in data and data["minimum"] > data["maximum"]:
             self.add_error("maximum", "This is below the smallest amount.")
+        fee = FeeTerms(data.get("fee_bp", 0), data.get("fee_fixed", 0))
+        if fee.to_pay(data.get("maximum", 0)) > MAX_MICROS:
+            self.add_error("maximum", "With its fee this is more than the panel can hold.")
         return data
 
 
@@ -150,7 +202,7 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     """What says where money goes is shown old beside new before it is saved, and all owners are told of it."""
 
     form = PaymentMethodForm
-    list_display = ("name", "shown_minimum", "shown_maximum", "shown_bonus", "position", "is_active")
+    list_display = ("name", "shown_minimum", "shown_maximum", "shown_fee", "shown_bonus", "position", "is_active")
     actions_detail = ("signed_calls", "gateway")
 
     @display(description="From", ordering="minimum")
@@ -160,6 +212,13 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     @display(description="To", ordering="maximum")
     def shown_maximum(self, method: PaymentMethod) -> str:
         return shown_money(method.maximum)
+
+    @display(description="Fee", ordering="fee_bp")
+    def shown_fee(self, method: PaymentMethod) -> str:
+        if not method.all_fee_terms:
+            return "—"
+        payer = "the customer's" if method.fee_terms else "yours"
+        return f"{method.all_fee_terms.shown(settings.PANEL_CURRENCY)}, {payer}"
 
     @display(description="Bonus", ordering="bonus_bp")
     def shown_bonus(self, method: PaymentMethod) -> str:

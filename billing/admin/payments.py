@@ -126,6 +126,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "shown_asked",
         "shown_came_in",
         "shown_credited",
+        "shown_fee",
         "shown_bonus",
         "state",
         "shown_hold",
@@ -200,6 +201,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     def shown_credited(self, payment: Payment) -> str:
         return shown_money(payment.credited) if payment.credited else "—"
 
+    @display(description="Fee")
+    def shown_fee(self, payment: Payment) -> str:
+        return shown_money(payment.fee) if payment.fee else "—"
+
     @display(description="Bonus")
     def shown_bonus(self, payment: Payment) -> str:
         return shown_money(payment.bonus) if payment.bonus else "—"
@@ -257,7 +262,8 @@ class PaymentAdmin(ReadOnlyAdmin):
             ),
             title="Credit",
             explanation=(
-                "What came in is credited to the customer of the request, with its bonus, for good. "
+                "What came in is credited to the customer of the request, less its fee and with its bonus, for good. "
+                "What does not exceed the fee is credited without one. "
                 f"{limit_sentence(user=user, kind=Kind.DEPOSIT)}"
             ),
             button="Add the money",
@@ -367,5 +373,5 @@ def _cut(text: str) -> str:
 
 
 def _in_words(deposit: Deposit) -> str:
-    amount, day = shown_money(deposit.amount), moment_text(deposit.created_at)
+    amount, day = shown_money(deposit.to_pay), moment_text(deposit.created_at)
     return f"{deposit.pk}: {amount} of {deposit.customer}, {deposit.method.name}, {day}"

@@ -171,6 +171,8 @@ def _preview(request: HttpRequest, method: PaymentMethod, text: str, code: str) 
         "percent": method.bonus_terms.bp_of(amount),
         "extra": extra,
         "coupon_problem": coupon_problem,
+        "fee": method.fee_terms.fee_on(amount),
+        "to_pay": method.fee_terms.to_pay(amount),
         "sum": amount + bonus + extra,
         "why_not": "",
         "readings": (),
@@ -205,7 +207,8 @@ def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "code": deposit.code if has_reference(deposit.method) else "",
         "is_expired": deposit.expires_at is not None and deposit.expires_at <= clock.now(),
         "expected": deposit.amount + promised,
-        "sum": (deposit.credited or 0) + deposit.bonus,
+        "fee": deposit.fee_terms.fee_on(deposit.amount),
+        "sum": deposit.added,
         "customer_email": request.user.get_username(),
         "focus_messages": True,
     }

@@ -72,7 +72,7 @@ def deposit_slip(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the receipt that we give for a deposit, ready to print; 404 while nothing came in."""
     deposits = Deposit.objects.select_related("method").filter(customer_id=request.user.pk)
     deposit = get_object_or_404(deposits, pk=pk, state=Deposit.State.APPROVED)
-    context = {**_letterhead(request), "deposit": deposit, "sum": (deposit.credited or 0) + deposit.bonus}
+    context = {**_letterhead(request), "deposit": deposit}
     with timezone.override(timezone.get_default_timezone()):
         return render(request, "billing/slip.html", context)
 

@@ -108,14 +108,21 @@ def _doubts(since: datetime, until: datetime) -> tuple[Line, ...]:
 
 
 def _money(since: datetime, until: datetime) -> tuple[Line, ...]:
-    refunds = Entry.objects.filter(kind=Entry.Kind.REFUND, created_at__gte=since, created_at__lt=until)
-    found = refunds.aggregate(total=Sum("amount", default=0), count=Count("pk"))
+    entries = Entry.objects.filter(created_at__gte=since, created_at__lt=until)
+    total, count = Sum("amount", default=0), Count("pk")
+    refunds, fees = (
+        entries.filter(kind=kind).aggregate(total=total, count=count) for kind in (Entry.Kind.REFUND, Entry.Kind.FEE)
+    )
     figures = profit_of_all(since=since, until=until)
     profit = _text(figures.profit)
-    return (
-        Line("Refunds", f"{_text(found['total'])} in {found['count']:,} refunds."),
+    lines = (
+        Line("Refunds", f"{_text(refunds['total'])} in {refunds['count']:,} refunds."),
         Line("Profit", f"{profit} of the orders that ended, {_text(figures.open_profit)} expected of those open."),
     )
+    if not fees["count"]:
+        return lines
+    text = f"Customers paid {_text(-fees['total'])} for what your gateways take. It is not in the profit."
+    return (*lines, Line("Fees of payments", text))
 
 
 def _state() -> tuple[Line, ...]:

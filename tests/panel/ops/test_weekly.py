@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from billing import ledger
 from orders.models import Order, PlacementAttempt
 from orders.states import AttemptOutcome
 from panel.alerts.causes import Cause
@@ -66,6 +67,12 @@ def test_week_when_orders_were_in_doubt_then_says_how_they_ended(monday_after, c
     text, is_fine = lines_of()["Doubts"]
     assert text == "1 orders were in doubt: 1 are with the provider, 0 were refunded, 0 are open."
     assert is_fine
+
+
+def test_week_when_customers_paid_fees_then_said_beside_the_profit(monday_after, customer):
+    ledger.post(wallet_id=make.wallet(customer).pk, amount=-900_000, kind="fee", key="deposit:1:fee")
+    words = "Customers paid $0.90 for what your gateways take. It is not in the profit."
+    assert lines_of(MONDAY + timedelta(days=7))["Fees of payments"] == (words, None)
 
 
 def test_week_when_alerts_were_raised_then_the_most_frequent_first(monday_after):
