@@ -1,6 +1,6 @@
 """The invariants of money and submission, checked over the whole database.
 
-Each check is one query for rows that break it; none should ever find any.
+Each check is one query for rows that break it; none should ever find any. Those of deposits are in `deposit_proofs.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 
 from django.db import connection, transaction
 
@@ -21,6 +22,7 @@ from panel.alerts import running
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 from panel.lib import clock
+from panel.ops.deposit_proofs import DEPOSIT_CHECKS, PROMISES, broken_promises
 from panel.site import registry as site
 
 MAX_SHOWN = 20
@@ -129,46 +131,6 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         "entry {}: drip-feed {}, wallet {}",
     ),
     (
-        # Joined by the key, which is unique: by the wallet alone, each deposit would meet all entries of its customer.
-        "a deposit is credited once, and only when it was approved",
-        """SELECT d.id, COALESCE(d.credited, 0) + d.bonus,
-                  COALESCE(paid.amount, 0) + COALESCE(extra.amount, 0) + COALESCE(payments.total, 0)
-           FROM billing_deposit d
-           LEFT JOIN (SELECT deposit_id, SUM(credited + bonus) AS total FROM billing_payment GROUP BY deposit_id)
-             AS payments ON payments.deposit_id = d.id
-           LEFT JOIN billing_wallet w ON w.customer_id = d.customer_id
-           LEFT JOIN billing_entry paid ON paid.key = 'deposit:' || d.id AND paid.wallet_id = w.id
-           LEFT JOIN billing_entry extra ON extra.key = 'deposit:' || d.id || ':bonus' AND extra.wallet_id = w.id
-           WHERE COALESCE(paid.amount, 0) + COALESCE(extra.amount, 0) + COALESCE(payments.total, 0)
-                 <> COALESCE(d.credited, 0) + d.bonus""",
-        "deposit {}: credited {}, entries sum up to {}",
-    ),
-    (
-        "a payment's credits sum up to what was credited, in the wallet of its deposit's customer",
-        """SELECT p.id, p.credited + p.bonus, COALESCE(posted.total, 0)
-           FROM billing_payment p
-           LEFT JOIN billing_deposit d ON d.id = p.deposit_id
-           LEFT JOIN (
-             SELECT c.payment_id, w.customer_id, SUM(e.amount + COALESCE(b.amount, 0)) AS total
-             FROM billing_paymentcredit c
-             JOIN billing_entry e ON e.id = c.entry_id
-             JOIN billing_wallet w ON w.id = e.wallet_id
-             LEFT JOIN billing_entry b ON b.id = c.bonus_entry_id AND b.wallet_id = e.wallet_id
-             GROUP BY c.payment_id, w.customer_id
-           ) AS posted ON posted.payment_id = p.id AND posted.customer_id = d.customer_id
-           WHERE p.credited + p.bonus <> COALESCE(posted.total, 0)""",
-        "payment {}: credited {}, entries sum up to {}",
-    ),
-    (
-        "an entry of a payment belongs to one",
-        """SELECT e.id, e.key FROM billing_entry e
-           LEFT JOIN billing_paymentcredit c ON c.entry_id = e.id
-           LEFT JOIN billing_paymentcredit b ON b.bonus_entry_id = e.id
-           WHERE e.kind IN ('deposit', 'bonus') AND e.key LIKE 'deposit:%:payment:%'
-                 AND c.id IS NULL AND b.id IS NULL""",
-        "entry {}: key {}",
-    ),
-    (
         "an entry of an order belongs to an order of the wallet's customer",
         """SELECT e.id, e.order_ref, e.wallet_id FROM billing_entry e
            JOIN billing_wallet w ON w.id = e.wallet_id
@@ -206,10 +168,12 @@ def find_breaches() -> list[Breach]:
     """Return the breaches, from one snapshot, so that money moving meanwhile is not mistaken for a breach."""
     breaches = []
     with _one_snapshot():
-        for name, query, wording in _CHECKS:
+        for name, query, wording in (*_CHECKS, *DEPOSIT_CHECKS):
             rows = _rows(query)
             if rows:
                 breaches.append(Breach(name, [wording.format(*row) for row in rows]))
+        if broken := list(islice(broken_promises(), MAX_SHOWN)):
+            breaches.append(Breach(PROMISES, broken))
         breaches.extend(_overdue())
     if not append_only.installed(connection):
         breaches.append(Breach("entries are append-only", ["a trigger on billing_entry is missing"]))
