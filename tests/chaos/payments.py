@@ -1,5 +1,7 @@
 """Payments under every fault at once: what came into wallets must be what the gateways' own books say was paid.
 
+Customers of some methods pay a fee: each of their requests must have paid what was promised for all that came in.
+
 Customers open invoices and pay them, exactly or not; the gateway calls, many times, out of order, late, or never;
 workers read and credit beside each other, and die before any statement. In the end all work is done.
 """
@@ -21,19 +23,21 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, connections
+from django.db.models import Sum
 from django.utils import timezone
 
 from billing.deposits import cancel_deposit
 from billing.intake import gateways
 from billing.intake.calls import Call, receive_call
 from billing.intake.credentials import store_credentials
+from billing.intake.crediting import credit_held_payment
 from billing.intake.doors.cryptomus import Cryptomus, Heleket
 from billing.intake.gateways import Gateway, Repair
 from billing.intake.invoices import open_invoice
 from billing.intake.rounds import run_payments
 from billing.intake.secrets import add_secret
 from billing.intake.webhooks import receive_webhook
-from billing.models import Deposit, Invoice, Payment, PaymentMethod, Wallet
+from billing.models import Deposit, Entry, Invoice, Payment, PaymentMethod, Wallet
 from panel.lib.money import MICRO
 from tests import make
 from tests.billing.intake.calls import arrival_of, signed
@@ -44,6 +48,8 @@ from tests.gateway import cryptomus, doors, server
 CUSTOMERS, WORKERS, CALLERS = 40, 4, 2
 # Of all actions, how many are broken: a worker dies, an answer is lost, a read fails. And how many let invoices expire.
 KILLED, LOST, DOWN, EXPIRED = 0.1, 0.15, 0.1, 0.05
+# What customers of these doors pay on top; those of the others, and of signed calls, nothing or a share of theirs.
+FEES = {doors.Fake.code: (290, 0), doors.Lossy.code: (400, 100_000), "signed": (150, 50_000)}
 AMOUNTS = ("20", "20", "20", "7.5", "12.345678", "0.01", "250", "19.999999")
 
 
@@ -88,9 +94,9 @@ class _Chaos:
         gateways.gateways()
         for code, one in self.behind.items():
             gateways.register(one.door)
-            self.methods[code] = make.payment_method(kind=code, name=code, bonus_bp=333)
+            self.methods[code] = make.payment_method(kind=code, name=code, bonus_bp=333, **fee_of(code))
             store_credentials(method=self.methods[code], values=one.credentials)
-        self.signed = make.payment_method(kind="signed", name="Signed", bonus_bp=333)
+        self.signed = make.payment_method(kind="signed", name="Signed", bonus_bp=333, **fee_of("signed"))
         self.secret = add_secret(method=self.signed)
         # What was really paid by signed calls, by customer, and the calls to repeat.
         self.told: dict[int, int] = {}
@@ -225,8 +231,17 @@ class _Chaos:
             Payment.objects.filter(state__in=("seen", "credited")).update(due_at=timezone.now())
             while run_payments():
                 pass
+        self.decide()
         for books in self.books:
             self.figures.faults.update(books.calls)
+
+    def decide(self) -> None:
+        """Staff credit what did not exceed its fee."""
+        owner = make.owner()
+        for held in Payment.objects.filter(state=Payment.State.HELD, hold=Payment.Hold.BELOW_FEE):
+            assert held.deposit
+            credit_held_payment(payment_id=held.pk, deposit=held.deposit, actor=owner, came_in=held.came_in)
+            self.figures.add("credited by staff")
 
     def audit(self) -> None:
         """Compare every wallet with the gateways' books."""
@@ -256,11 +271,33 @@ class _Chaos:
                 for ref in (ref for ref, times in refs.items() if times > 1):
                     self.figures.problem("duplicates", f"{ref} has two invoices")
         self.figures.add("credited in millionths", sum(found.values()))
+        self.audit_fees()
         audit_ledger(self.figures)
+
+    def audit_fees(self) -> None:
+        """Compare what each request paid in fees with its terms, and their sum with the entries."""
+        for deposit in Deposit.objects.filter(state=Deposit.State.APPROVED):
+            due = deposit.fee_terms.fee_of(deposit.credited or 0)
+            is_by_staff = deposit.payments.filter(decided_by__isnull=False).exists()
+            if deposit.fee > due or (deposit.fee < due and not is_by_staff):
+                self.figures.problem("wrong fees", f"deposit {deposit.pk}: {deposit.fee} was taken, {due} is due")
+        taken = Deposit.objects.aggregate(total=Sum("fee"))["total"] or 0
+        posted = Entry.objects.filter(kind=Entry.Kind.FEE).aggregate(total=Sum("amount"))["total"] or 0
+        if taken != -posted:
+            self.figures.problem("wrong fees", f"{taken} was taken, the entries say {-posted}")
+        self.figures.add("fees in millionths", taken)
 
     @staticmethod
     def credited(wallet: Wallet) -> int:
         return sum(wallet.entries.filter(kind="deposit").values_list("amount", flat=True))
+
+
+def fee_of(code: str) -> dict[str, Any]:
+    """Return the columns of the fee of a door or of signed calls."""
+    if code not in FEES:
+        return {}
+    fee_bp, fee_fixed = FEES[code]
+    return {"fee_bp": fee_bp, "fee_fixed": fee_fixed, "fee_payer": PaymentMethod.FeePayer.CUSTOMER}
 
 
 def run(*, payments: int, seed: int) -> Figures:

@@ -13,12 +13,22 @@ from tests.bench.data.plan import Plan
 from tests.bench.data.writer import Writer, choose, literal
 
 METHODS = ("Bank transfer", "Crypto (USDT)", "Card")
+# The place of the method whose customers pay its fee: 4% and 10 cents.
+WITH_FEE = 2
+FEE = {"fee_bp": 400, "fee_fixed": MICRO // 10, "fee_payer": "customer"}
 
 
 def write_deposits(writer: Writer, plan: Plan) -> None:
     """Write deposits: most are approved, and the pending ones are among the newest."""
     method = PaymentMethod.objects.bulk_create(
-        PaymentMethod(name=name, minimum=5 * MICRO, maximum=10_000 * MICRO, bonus_bp=500 * place, position=place)
+        PaymentMethod(
+            name=name,
+            minimum=5 * MICRO,
+            maximum=10_000 * MICRO,
+            bonus_bp=500 * place,
+            position=place,
+            **(FEE if place == WITH_FEE else {}),
+        )
         for place, name in enumerate(METHODS)
     )[0].pk
     state = (
@@ -26,6 +36,9 @@ def write_deposits(writer: Writer, plan: Plan) -> None:
         "WHEN n % 25 = 3 THEN 'refused' WHEN n % 25 = 4 THEN 'canceled' ELSE 'approved' END"
     )
     age = plan.age("n", plan.deposits)
+    has_fee = f"n % {len(METHODS)} = {WITH_FEE}"
+    # Whole dollars, of which 4% are whole cents.
+    fee = f"CASE WHEN {has_fee} THEN amount / 25 + {FEE['fee_fixed']} ELSE 0 END"
     rows = f"SELECT n, {state} AS state, {age} AS age, {MICRO} * (5 + n * 31 % 500) AS amount FROM "
     writer.insert(
         Deposit,
@@ -36,7 +49,11 @@ def write_deposits(writer: Writer, plan: Plan) -> None:
         method_id=f"{method} + n % {len(METHODS)}",
         amount="amount",
         bonus_bp=f"500 * (n % {len(METHODS)})",
-        credited="CASE WHEN state = 'approved' THEN amount END",
+        fee_bp=f"CASE WHEN {has_fee} THEN {FEE['fee_bp']} ELSE 0 END",
+        fee_fixed=f"CASE WHEN {has_fee} THEN {FEE['fee_fixed']} ELSE 0 END",
+        fee_payer=f"CASE WHEN {has_fee} THEN {literal(str(FEE['fee_payer']))} ELSE 'owner' END",
+        credited=f"CASE WHEN state = 'approved' THEN amount + {fee} END",
+        fee=f"CASE WHEN state = 'approved' THEN {fee} ELSE 0 END",
         bonus=f"CASE WHEN state = 'approved' THEN amount / 20 * (n % {len(METHODS)}) ELSE 0 END",
         reference=f"{choose('n', ('TRX', 'REF', 'PAY'))} || '-' || {writer.padded('(n * 7919 % 1000000)', 6)}",
         state="state",
@@ -231,9 +248,19 @@ def _moves_of_deposits(plan: Plan) -> list[str]:
         ),
         _move(
             table,
-            f"{ours} AND bonus > 0",
+            f"{ours} AND fee > 0",
             moment="decided_at",
             part=2,
+            amount="-fee",
+            kind="fee",
+            key="'deposit:' || id || ':fee'",
+            memo="'Card'",
+        ),
+        _move(
+            table,
+            f"{ours} AND bonus > 0",
+            moment="decided_at",
+            part=3,
             amount="bonus",
             kind="bonus",
             key="'deposit:' || id || ':bonus'",
