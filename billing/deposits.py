@@ -79,6 +79,13 @@ class AlreadyDecided(DecisionRefused):
         self.deposit = deposit
 
 
+class BelowFee(DecisionRefused):
+    """What came in does not exceed its fee: only staff may credit it, without one."""
+
+    def __init__(self) -> None:
+        super().__init__("It does not exceed its fee, so staff decide about it.")
+
+
 @dataclass(frozen=True, slots=True)
 class Requested:
     """A requested deposit. `created` is False if the form had been sent before."""
@@ -239,7 +246,8 @@ def approve_deposit(
 ) -> Deposit:
     """Credit `credited` micro-units, the amount that came in, less its fee, and the promised bonus on what is left.
 
-    It is done once, in one transaction. What does not exceed its fee is credited without one.
+    It is done once, in one transaction. What does not exceed its fee staff credit without one; without an `actor` raise
+    BelowFee.
 
     `note` is for the customer, `why` for staff. Raise AlreadyDecided, AboveLimit, OwnAccount for a deposit of the
     actor's, or DecisionRefused if the wallet cannot hold it.
@@ -258,7 +266,10 @@ def approve_deposit(
             deposit = (
                 Deposit.objects.select_for_update(of=("self",)).select_related("customer", "method").get(pk=deposit_id)
             )
-            fee = fee_due(deposit=deposit, amount=credited) or 0
+            fee = fee_due(deposit=deposit, amount=credited)
+            if fee is None and actor is None:
+                raise BelowFee
+            fee = fee or 0
             bonus = promised_bonus(deposit=deposit, net=credited - fee)
             decided = _decide(
                 deposit_id,
@@ -290,10 +301,16 @@ def approve_deposit(
 def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
     """Credit the payment of a deposit; for gateways, which may call it repeatedly.
 
-    If the request was refused or canceled meanwhile, or another amount credited, raise an alert.
+    Raise an alert if the request was refused or canceled meanwhile, if another amount was credited, or if the amount
+    does not exceed its fee.
     """
     try:
         return approve_deposit(deposit_id=deposit_id, credited=credited)
+    except BelowFee as error:
+        raise_alert(
+            cause=Cause.DEPOSIT, about=deposit_id, text=f"{_money(credited)} came in for deposit {deposit_id}. {error}"
+        )
+        return Deposit.objects.get(pk=deposit_id)
     except AlreadyDecided as error:
         deposit = error.deposit
         if (deposit.state, deposit.credited) != (Deposit.State.APPROVED, credited):

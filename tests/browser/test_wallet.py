@@ -117,6 +117,27 @@ def test_deposit_when_approved_then_the_open_page_shows_it(site, open_page, priv
     check_page(page, PHONE)
 
 
+@EACH_SCREEN
+def test_fee_when_the_customer_pays_it_then_seen_while_typing(site, open_page, viewport, theme):
+    fee = {"fee_bp": 400, "fee_fixed": make.micros("0.10"), "fee_payer": "customer"}
+    method = make.payment_method(name="Card", position=9, **fee)
+    page = open_page(viewport=viewport, theme=theme)
+    sign_in(page, site.url)
+    page.goto(f"{site.url}{reverse('add_funds')}?method={method.pk}")
+    amount, preview = page.get_by_label("Amount to add"), page.locator("#funds-preview")
+    amount.scroll_into_view_if_needed()
+    before = page.get_by_label("Reference").bounding_box()
+    expect(preview).to_contain_text("a fee of 4% + $0.10")
+    amount.press_sequentially("20")
+    expect(preview).to_contain_text("You pay $20.90: $20.00 + fee $0.90 (4% + $0.10)")
+    assert page.get_by_label("Reference").bounding_box() == before
+    check_in_both_themes(page, viewport)
+    page.get_by_role("button", name="Send the request").click()
+    page.wait_for_url(re.compile(r"/wallet/deposits/\d+/$"))
+    expect(page.locator("#deposit-live")).to_contain_text("You pay $20.90")
+    check_in_both_themes(page, viewport)
+
+
 def test_back_when_the_form_had_an_error_then_the_input_is_kept(site, open_page):
     page = open_page()
     sign_in(page, site.url)

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from billing.deposits import approve_deposit
+from billing.deposits import approve_deposit, confirm_payment
 from billing.intake.calls import receive_call
 from billing.intake.crediting import CannotCredit, credit_due_payments, credit_held_payment, credit_payment
 from billing.intake.invoices import open_invoice
@@ -18,6 +18,7 @@ from billing.intake.rounds import run_payments
 from billing.intake.sync import sync_invoice
 from billing.models import Coupon, Deposit, Entry, Invoice, Payment, PaymentMethod
 from billing.wallets import balance_of
+from panel.alerts.models import Alert
 from panel.lib.money import CENT, MICRO
 from panel.ops.invariants import find_breaches
 from tests import make
@@ -195,6 +196,13 @@ def test_approval_when_there_is_a_fee_then_it_is_taken_of_what_came(alice, credi
     approve_deposit(deposit_id=deposit.pk, credited=make.micros(credited), actor=make.owner())
     assert sums(deposit) == (float(credited), fee, bonus, balance)
     assert not find_breaches()
+
+
+def test_confirmation_when_below_the_fee_then_told_and_left_to_staff(alice):
+    deposit = make.pending_deposit(alice, "20", method=make.payment_method(**FEE))
+    assert confirm_payment(deposit_id=deposit.pk, credited=10 * CENT).state == "pending"
+    assert "does not exceed its fee" in Alert.objects.get().text
+    assert not Entry.objects.exists()
 
 
 def test_payment_when_its_request_was_approved_by_hand_then_fee_of_both(alice, method):

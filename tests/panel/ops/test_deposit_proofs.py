@@ -110,13 +110,13 @@ def test_deposit_when_two_errors_cancel_out_then_told_all_the_same(by_hand, suff
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("credited", "credited 20900001, fee 900000, bonus 2000000"),
-        ("fee", "credited 20900000, fee 900001, bonus 2000000"),
-        ("bonus", "credited 20900000, fee 900000, bonus 2000001"),
+        ("credited", "credited 20899999, fee 900000, bonus 2000000"),
+        ("fee", "credited 20900000, fee 899999, bonus 2000000"),
+        ("bonus", "credited 20900000, fee 900000, bonus 1999999"),
     ],
 )
 def test_payment_when_it_says_another_sum_then_told_with_its_deposit(payment, column, said):
-    tamper(f"UPDATE billing_payment SET {column} = {column} + 1")
+    tamper(f"UPDATE billing_payment SET {column} = {column} - 1")
     found = told()
     assert set(found) == {CREDITED, PAYMENT}
     assert found[PAYMENT] == [f"payment {payment.pk}: {said}; its entries say 20900000, 900000 and 2000000"]
