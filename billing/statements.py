@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.models import Entry, Wallet
@@ -162,6 +163,24 @@ def spent_of(*, wallet: Wallet) -> Spent:
         cache.set(key, earlier, CACHED_SECONDS)
     lately = _paid_in(wallet, first=before + 1, last=wallet.entry_count)
     return Spent(in_all=earlier + lately - wallet.balance, this_month=opening + lately - wallet.balance)
+
+
+def with_spent(wallets: QuerySet[Wallet], *, since: datetime | None) -> QuerySet[Wallet]:
+    """Annotate wallets with `spent`: what orders and drip-feeds cost less refunds, in all or since a moment.
+
+    Negative if more was refunded since than charged. As in `spent_of`, what came in and is not in the balance was
+    spent; one statement reads both, so they are of the same moment.
+    """
+    paid_in = Entry.objects.filter(wallet=OuterRef("pk"), kind__in=_PAID_IN).order_by()
+    if since is None:
+        wallets = wallets.annotate(opening=Value(0))
+    else:
+        earlier = Entry.objects.filter(wallet=OuterRef("pk"), created_at__lt=since).order_by("-created_at", "-seq")
+        last, opening = (Subquery(earlier.values(column)[:1]) for column in ("seq", "balance_after"))
+        wallets = wallets.annotate(last_before=Coalesce(last, 0), opening=Coalesce(opening, 0))
+        paid_in = paid_in.filter(seq__gt=OuterRef("last_before"))
+    total = Subquery(paid_in.values("wallet").annotate(total=Sum("amount")).values("total"))
+    return wallets.annotate(spent=F("opening") + Coalesce(total, 0) - F("balance"))
 
 
 def _paid_in(wallet: Wallet, *, first: int, last: int) -> int:

@@ -125,6 +125,7 @@ UNFOLD: dict[str, object] = {
                     _item(
                         "Customer groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"
                     ),
+                    _item("Levels", "stairs", "levels_levelmove_changelist", "levels.view_levelmove"),
                     _item(
                         "Customer prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
                     ),

@@ -173,6 +173,7 @@ INSTALLED_APPS = [
     "panel.alerts",
     "panel.channels",
     "panel.api",
+    "panel.levels",
     "panel.lib",
     "panel.news",
     "panel.ops",

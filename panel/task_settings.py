@@ -60,6 +60,7 @@ INTERVALS = {
     "panel.staff.tasks.send_look_mails": 15.0,
     "panel.channels.tasks.tell_owner": 10.0,
     "panel.news.tasks.tell_customers": 30.0,
+    "panel.levels.tasks.move_customers": 300.0,
     "orders.tasks.reconcile_orders": 5.0,
     "orders.tasks.poll_orders": 3.0,
     "orders.tasks.watch_polls": 60.0,

@@ -19,6 +19,7 @@ from catalog.admin.group_discounts import DiscountField, discount_page
 from catalog.admin.price_changes import SeenForm
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
 from catalog.prices.customer_prices import CustomerTerms
+from catalog.prices.levels import set_placed_by
 from catalog.prices.rules import PanelTerms
 from catalog.prices.storage import panel_terms, price_policy
 from panel.accounts.signed_in import user_of
@@ -125,16 +126,17 @@ class CustomerGroupForm(forms.ModelForm):
 @admin.register(CustomerGroup)
 class CustomerGroupAdmin(ClashAdmin):
     form = CustomerGroupForm
-    list_display = ("name", "shown_discount", "shown_members")
+    list_display = ("name", "shown_discount", "shown_level", "shown_members")
     search_fields = ("name",)
+    actions_list = ("set_levels",)
     actions_detail = ("add_member", "change_discount")
     clash = "A group of this name was added, or its members changed, at the same moment."
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        return ("name", "shown_discount", "shown_members") if obj else ("name", "discount_bp")
+        return ("name", "shown_discount", "shown_level", "shown_members") if obj else ("name", "discount_bp")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        return ("shown_discount", "shown_members") if obj else ()
+        return ("shown_discount", "shown_level", "shown_members") if obj else ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerGroup]:
         return super().get_queryset(request).annotate(member_count=Count("members"))
@@ -142,6 +144,10 @@ class CustomerGroupAdmin(ClashAdmin):
     @display(description="Discount", ordering="discount_bp")
     def shown_discount(self, group: CustomerGroup) -> str:
         return percent_text(group.discount_bp)
+
+    @display(description="Reached from", ordering="level_from", empty_value="no level")
+    def shown_level(self, group: CustomerGroup) -> str | None:
+        return f"{shown_money(group.level_from)} spent" if group.level_from else None
 
     @display(description="Members", ordering="member_count")
     def shown_members(self, group: Any) -> str:
@@ -157,6 +163,13 @@ class CustomerGroupAdmin(ClashAdmin):
     def add_member(self, request: HttpRequest, object_id: str) -> HttpResponse:
         group = get_object_or_404(CustomerGroup, pk=object_id)
         return redirect(f"{reverse('admin:catalog_groupmember_add')}?group={group.pk}")
+
+    def has_set_levels_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("levels.change_levels")
+
+    @action(description="Levels", icon="stairs", permissions=["set_levels"])
+    def set_levels(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:levels_levelmove_set_levels")
 
     def has_change_discount_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("catalog.change_customergroup")
@@ -185,8 +198,9 @@ class GroupMemberForm(forms.ModelForm):
 @admin.register(GroupMember)
 class GroupMemberAdmin(TermsAdmin):
     form = GroupMemberForm
-    list_display = ("customer", "group", "shown_discount")
-    list_filter = ("group",)
+    list_display = ("customer", "group", "shown_discount", "shown_placed_by")
+    list_filter = ("group", "placed_by")
+    actions = ("let_levels_move", "keep_in_group")
     search_fields = ("customer__email",)
     list_select_related = ("customer", "group")
     autocomplete_fields = ("customer", "group")
@@ -199,9 +213,43 @@ class GroupMemberAdmin(TermsAdmin):
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
         return redirect("admin:catalog_customergroup_change", obj.group_id)
 
+    def save_model(self, request: HttpRequest, obj: GroupMember, form: forms.ModelForm, change: bool) -> None:
+        obj.placed_by = GroupMember.PlacedBy.PERSON
+        if change and form.changed_data:
+            refuse_own(actor=user_of(request), customer_id=obj.customer_id)
+            obj.save()  # Whole: levels may have taken the row away meanwhile.
+        else:
+            super().save_model(request, obj, form, change)
+
     @display(description="Discount", ordering="group__discount_bp")
     def shown_discount(self, member: GroupMember) -> str:
         return percent_text(member.group.discount_bp)
+
+    @display(description="Placed by", ordering="placed_by", label={"A person": "info", "Levels": "success"})
+    def shown_placed_by(self, member: GroupMember) -> str:
+        return member.get_placed_by_display()
+
+    def has_let_levels_move_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("levels.change_levels")
+
+    @action(description="Let levels move them", permissions=["let_levels_move"])
+    def let_levels_move(self, request: HttpRequest, queryset: QuerySet[GroupMember]) -> None:
+        self._set_placed_by(request, queryset, GroupMember.PlacedBy.LEVELS, "Levels may move them now")
+
+    @action(description="Keep them in their groups", permissions=["change"])
+    def keep_in_group(self, request: HttpRequest, queryset: QuerySet[GroupMember]) -> None:
+        self._set_placed_by(request, queryset, GroupMember.PlacedBy.PERSON, "They stay in their groups now")
+
+    def _set_placed_by(
+        self, request: HttpRequest, queryset: QuerySet[GroupMember], placed_by: GroupMember.PlacedBy, done: str
+    ) -> None:
+        try:
+            count = set_placed_by(members=list(queryset), placed_by=placed_by, actor=user_of(request))
+        except OwnAccount:
+            log_own_attempt(request=request, objects=[user_of(request)], title="Change who places them")
+            messages.error(request, SENTENCE)
+        else:
+            messages.success(request, f"{done}: {count:,}.")
 
 
 class CustomerPriceForm(forms.ModelForm):

@@ -12,7 +12,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from catalog.models import CustomerGroup
-from catalog.prices.group_discounts import DiscountChanged, is_own_group, preview_discount, set_discount
+from catalog.prices.group_discounts import (
+    DiscountChanged,
+    LevelWouldBeWorse,
+    is_own_group,
+    preview_discount,
+    set_discount,
+)
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once
 from panel.lib.admin.fields import PercentField
@@ -50,6 +56,8 @@ def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: Custo
             set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp, actor=user_of(request))
         except DiscountChanged as error:
             raise ActionRefused("Somebody else changed the discount just now. Nothing was changed.") from error
+        except LevelWouldBeWorse as error:
+            raise ActionRefused(f"{error} Nothing was changed.") from error
         return f"The discount was {percent_text(group.discount_bp)} and is {percent_text(data['discount'])} now."
 
     data = request.POST if request.method == "POST" else request.GET

@@ -12,16 +12,27 @@ from panel.lib.money import BASIS, MAX_MICROS
 
 
 class CustomerGroup(models.Model):
-    """Customers with a discount from the list price."""
+    """Customers with a discount from the list price. With `level_from` it is a level, which customers reach."""
 
     name = models.CharField(max_length=80, unique=True)
     discount_bp = models.IntegerField("discount", default=0, help_text="Basis points: 500 is 5%.")
+    level_from = models.BigIntegerField(
+        "reached from",
+        null=True,
+        blank=True,
+        unique=True,
+        help_text="Micro-units that a customer spent; empty: it is no level.",
+    )
 
     class Meta:
         ordering = ("name",)
         constraints = (
             models.CheckConstraint(
                 condition=Q(discount_bp__gte=0, discount_bp__lt=BASIS), name="customer_group_discount_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(level_from=None) | Q(level_from__gt=0, level_from__lte=MAX_MICROS),
+                name="customer_group_level_range",
             ),
         )
 
@@ -30,12 +41,19 @@ class CustomerGroup(models.Model):
 
 
 class GroupMember(models.Model):
-    """The group of a customer; at most one."""
+    """The group of a customer; at most one. Whom a person placed, levels do not move."""
+
+    class PlacedBy(models.TextChoices):
+        PERSON = "person", "A person"
+        LEVELS = "levels", "Levels"
 
     customer = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="price_group"
     )
     group = models.ForeignKey(CustomerGroup, on_delete=models.PROTECT, related_name="members")
+    placed_by = models.CharField(
+        max_length=8, choices=PlacedBy.choices, default=PlacedBy.PERSON, db_default="person", editable=False
+    )
 
     def __str__(self) -> str:
         return f"{self.customer}: {self.group}"

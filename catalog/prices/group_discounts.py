@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import NamedTuple
 
+from django.db import transaction
+
 from catalog.models import CustomerGroup
+from catalog.prices.levels import Level, current_levels, first_worse, lock_levels
 from catalog.prices.rules import customer_price, discounted, margin_share
 from catalog.prices.storage import panel_terms, price_policy
 from catalog.selectors import services_on_sale
 from panel.accounts.models import User
+from panel.lib.formats import percent_text
 from panel.lib.money import MoneyError
 from panel.lib.own_account import OwnAccount
 
@@ -19,6 +23,16 @@ WORST = 10
 
 class DiscountChanged(Exception):
     """Somebody else changed the discount after the preview. Nothing was changed."""
+
+
+class LevelWouldBeWorse(Exception):
+    """A level would give less than the one below it. Nothing was changed. The message is for staff."""
+
+    def __init__(self, low: Level, high: Level) -> None:
+        super().__init__(
+            f"The level “{high.name}” would give {percent_text(high.discount_bp)}, less than the "
+            f"{percent_text(low.discount_bp)} of “{low.name}” below it. Customers would pay more for reaching it."
+        )
 
 
 class DiscountEffect(NamedTuple):
@@ -92,9 +106,13 @@ def is_own_group(*, group: CustomerGroup, actor: User | None) -> bool:
 def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int, actor: User | None) -> None:
     """Set the discount, in basis points, if it is still `seen`.
 
-    Raise DiscountChanged if not, or OwnAccount if the actor is in the group.
+    Raise DiscountChanged if not, OwnAccount if the actor is in the group, or LevelWouldBeWorse.
     """
     if is_own_group(group=group, actor=actor):
         raise OwnAccount
-    if not CustomerGroup.objects.filter(pk=group.pk, discount_bp=seen).update(discount_bp=discount_bp):
-        raise DiscountChanged
+    with transaction.atomic():
+        lock_levels()
+        if not CustomerGroup.objects.filter(pk=group.pk, discount_bp=seen).update(discount_bp=discount_bp):
+            raise DiscountChanged
+        if worse := first_worse(current_levels()):
+            raise LevelWouldBeWorse(*worse)

@@ -16,6 +16,7 @@ from billing.wallets import wallet_of
 from catalog.models import Favourite
 from orders.models import DripFeed, Order, OrderDraft, SavedView
 from panel.accounts.models import ApiKey, SignIn, User
+from panel.levels.models import LevelMove
 from panel.lib.keyset_pagination import each_row
 from panel.lib.money import format_plain
 from panel.news.models import NewsItem
@@ -57,6 +58,10 @@ def _lists(customer: User) -> dict[str, Callable[[], Iterable[dict[str, Any]]]]:
         "news": lambda: (
             {"kind": one.kind, "state": one.word, "count": one.count, "number": one.number, "at": one.happened_at}
             for one in each_row(NewsItem.objects.filter(customer=customer))
+        ),
+        "levels": lambda: (
+            {"from": one.before, "to": one.after, "spent": format_plain(one.spent), "at": one.moved_at}
+            for one in each_row(LevelMove.objects.filter(customer=customer))
         ),
         "drafts": lambda: (
             {"typed": one.typed, "at": one.updated_at} for one in OrderDraft.objects.filter(customer=customer)

@@ -12,19 +12,25 @@ from orders.selectors import orders_of
 from orders.states import OPEN
 from orders.web.selectors import COUNTED, count_by_status
 from panel.accounts.models import User
+from panel.levels.standing import LevelStanding, level_standing_of
 
 MAX_LATEST = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Amounts are micro-units. `discount_bp` is the discount of the customer's group, 0 without one."""
+    """Amounts are micro-units.
+
+    `discount_bp` is the discount of the customer's group, 0 without one.
+    `level` is None if there are no levels for the customer.
+    """
 
     spent: Spent
     open_orders: int
     are_more_open: bool
     latest: list[Order]
     discount_bp: int
+    level: LevelStanding | None
 
 
 def overview_of(*, customer: User) -> Overview:
@@ -37,4 +43,5 @@ def overview_of(*, customer: User) -> Overview:
         are_more_open=any(count > COUNTED for count in counts.values()),
         latest=list(orders_of(customer=customer)[:MAX_LATEST]),
         discount_bp=member or 0,
+        level=level_standing_of(customer=customer),
     )

@@ -151,7 +151,12 @@ SECTIONS = (
             Right(
                 "see_terms",
                 "See customers' groups, discounts and prices",
-                ("catalog.view_customergroup", "catalog.view_groupmember", "catalog.view_customerprice"),
+                (
+                    "catalog.view_customergroup",
+                    "catalog.view_groupmember",
+                    "catalog.view_customerprice",
+                    "levels.view_levelmove",
+                ),
                 ("see_costs",),
             ),
             Right(
@@ -203,6 +208,7 @@ OWNER_ALONE = frozenset(
         "channels.delete_channel",
         "channels.view_channel",
         "channels.view_delivery",
+        "levels.change_levels",
         "ops.view_errorreport",
         "orders.change_orphan",
         "orders.view_orphan",

@@ -25,9 +25,9 @@ CHANGE_ADDRESS = "accounts.change_address"
 # What each role may do, in words for the person who assigns it. Nobody acts on their own account.
 RIGHTS = {
     OWNER: (
-        "everything, and alone the money of wallets and payment methods, limits of staff, settings that touch money, "
-        "exchange rates, currencies and the minimum margin, the list of who did what, providers' addresses and keys, "
-        "resuming what the panel stopped by itself, invitations, roles and e-mail addresses."
+        "everything, and alone the money of wallets and payment methods, limits of staff, levels, settings that touch "
+        "money, exchange rates, currencies and the minimum margin, the list of who did what, providers' addresses and "
+        "keys, resuming what the panel stopped by itself, invitations, roles and e-mail addresses."
     ),
     MANAGER: (
         "what Support may, and prices, services, imports, customers' terms, costs and profit, alerts and settings, "
@@ -41,7 +41,19 @@ RIGHTS = {
     ),
 }
 
-OUR_APPS = ("accounts", "activity", "channels", "news", "ops", "site", "staff", "catalog", "billing", "orders")
+OUR_APPS = (
+    "accounts",
+    "activity",
+    "channels",
+    "levels",
+    "news",
+    "ops",
+    "site",
+    "staff",
+    "catalog",
+    "billing",
+    "orders",
+)
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",
@@ -72,6 +84,7 @@ _MANAGER = (
     "catalog.view_customergroup catalog.add_customergroup catalog.change_customergroup catalog.delete_customergroup",
     "catalog.view_groupmember catalog.add_groupmember catalog.change_groupmember catalog.delete_groupmember",
     "catalog.view_customerprice catalog.add_customerprice catalog.change_customerprice catalog.delete_customerprice",
+    "levels.view_levelmove",
 )
 
 # Permissions by role. None: all permissions of our apps, and reading the admin log.

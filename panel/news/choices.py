@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 
 from django.core.signing import BadSignature, Signer
 
+from catalog.models import CustomerGroup
 from panel.accounts.models import User
 from panel.lib.panel_days import panel_moment, panel_time
 from panel.news.models import NewsChoice, NewsKind
@@ -14,7 +15,7 @@ from panel.news.models import NewsChoice, NewsKind
 Pace = NewsChoice.Pace
 
 # The kinds that may be mailed. About each decided deposit a mail is sent anyway: see billing/mails.py.
-MAILED = (NewsKind.ORDER_ENDED, NewsKind.REFUNDED, NewsKind.REFILL_ENDED, NewsKind.FAVOURITE_PRICE)
+MAILED = (NewsKind.ORDER_ENDED, NewsKind.REFUNDED, NewsKind.REFILL_ENDED, NewsKind.FAVOURITE_PRICE, NewsKind.LEVEL_UP)
 # When the mails of each day go out, in the panel's time zone.
 DIGEST_AT = time(8)
 
@@ -34,6 +35,12 @@ def choice_of(customer: User) -> NewsChoice:
 def choices_of(customers: Iterable[int]) -> dict[int, NewsChoice]:
     """Return the choices of those of the customers who chose, without accounts that are switched off."""
     return NewsChoice.objects.filter(customer__is_active=True).in_bulk(set(customers))
+
+
+def offered_kinds() -> list[NewsKind]:
+    """Return the kinds that customers may have mailed now: nothing is said of levels while there are none."""
+    has_levels = CustomerGroup.objects.filter(level_from__isnull=False).exists()
+    return [kind for kind in MAILED if has_levels or kind != NewsKind.LEVEL_UP]
 
 
 def pace_of(choice: NewsChoice | None, kind: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext as _
 
-from panel.news.choices import MAILED, pace_of
+from panel.news.choices import offered_kinds, pace_of
 from panel.news.models import NewsChoice
 
 
@@ -14,7 +14,7 @@ class ChoicesForm(forms.Form):
 
     def __init__(self, data: object = None, *, choice: NewsChoice) -> None:
         super().__init__(data)  # type: ignore[arg-type]
-        for kind in MAILED:
+        for kind in offered_kinds():
             self.fields[kind.value] = forms.ChoiceField(
                 label=_(kind.label),
                 choices=[(pace.value, _(pace.label)) for pace in NewsChoice.Pace],

@@ -13,6 +13,7 @@ from billing.models import Deposit, Entry
 from catalog.models import Favourite, ShelfNews
 from orders.models import Order, Refill
 from orders.states import FINAL, RefillState
+from panel.levels.models import LevelMove
 from panel.lib.money import BASIS
 from panel.news.models import NewsKind
 
@@ -50,7 +51,7 @@ def span_begin(moment: datetime) -> datetime:
 
 
 def find_between(since: datetime, until: datetime) -> list[Finding]:
-    """Return what happened from `since` on and before `until`. Six statements, however much it is."""
+    """Return what happened from `since` on and before `until`. Seven statements, however much it is."""
     found: dict[tuple[int, str], Finding] = {}
     for one in (
         *_ended_orders(since, until),
@@ -58,6 +59,7 @@ def find_between(since: datetime, until: datetime) -> list[Finding]:
         *_ended_refills(since, until),
         *_decided_deposits(since, until),
         *_prices(since, until),
+        *_levels(since, until),
     ):
         before = found.setdefault((one.customer_id, one.key), one)
         if before is not one:
@@ -155,3 +157,13 @@ def _prices(since: datetime, until: datetime) -> Iterator[Finding]:
         change = ((new - old) * BASIS // old or 1) if old and new else None
         key = _key(kind, word, moment)
         yield Finding(customer, kind, key, word, moment, {service}, service, name[:_MAX_NAME], None, change)
+
+
+def _levels(since: datetime, until: datetime) -> Iterator[Finding]:
+    """Yield the levels that were reached: each is an item of its own. Nobody is told of moving down."""
+    moves = LevelMove.objects.filter(moved_at__gte=since, moved_at__lt=until, is_up=True).order_by()
+    kind = NewsKind.LEVEL_UP
+    for pk, customer, level, discount_bp, moment in moves.values_list(
+        "pk", "customer_id", "after", "discount_bp", "moved_at"
+    ):
+        yield Finding(customer, kind, f"{kind}:{pk}", "", moment, {pk}, None, level, None, discount_bp)

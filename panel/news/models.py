@@ -15,6 +15,7 @@ class NewsKind(models.TextChoices):
     REFILL_ENDED = "refill_ended", _("Refills that ended")
     DEPOSIT_DECIDED = "deposit_decided", _("Deposits that were decided")
     FAVOURITE_PRICE = "favourite_price", _("Prices of favorites")
+    LEVEL_UP = "level_up", _("Levels that you reach")
 
 
 class NewsMail(models.Model):
@@ -40,8 +41,8 @@ class NewsItem(models.Model):
     """One line of a customer's news: what happened within the same ten minutes and is alike is one item.
 
     `word` is the status or state in question, `count` how many orders, refills or services. `number` is the order,
-    deposit or service if it is only one, and `name` its service. `mail_at` is when it is to go into a mail, null if in
-    none or in `mail` already.
+    deposit or service if it is only one, and `name` its service. Of a level, `name` and `change_bp` are its name and
+    its discount. `mail_at` is when it is to go into a mail, null if in none or in `mail` already.
     """
 
     # Other indexes begin with it.
@@ -91,6 +92,7 @@ class NewsChoice(models.Model):
     refunded = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER)
     refill_ended = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER)
     favourite_price = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER)
+    level_up = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER, db_default="never")
 
     class Meta:
         default_permissions = ()

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from billing.models import Deposit, Entry
 from catalog.models import ShelfNews
 from orders.states import RefillState, Status
-from panel.lib.formats import change_text
+from panel.lib.formats import change_text, percent_text
 from panel.lib.money import BASIS, format_money
 from panel.news.models import NewsItem, NewsKind
 
@@ -30,6 +30,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     RefillState.REJECTED: ("danger", "x-circle"),
     RefillState.REFUSED: ("danger", "x-circle"),
     NewsKind.DEPOSIT_DECIDED: ("success", "wallet2"),
+    NewsKind.LEVEL_UP: ("success", "arrow-up-right"),
     ShelfNews.Kind.CHEAPER: ("success", "arrow-down-right"),
     ShelfNews.Kind.DEARER: ("warning", "arrow-up-right"),
 }
@@ -71,6 +72,7 @@ def line_of(item: NewsItem) -> NewsLine:
         "number": str(item.number or ""),
         "name": item.name,
         "amount": format_money(item.amount or 0, settings.PANEL_CURRENCY),
+        "discount": percent_text(item.change_bp),
         "change": change_text(old=BASIS, new=BASIS + item.change_bp) if item.change_bp else "",
     }
     return NewsLine(item, _sentence(item), values, _path(item))
@@ -87,6 +89,8 @@ def _sentence(item: NewsItem) -> str:
         if item.word == Deposit.State.APPROVED:
             return _("%(amount)s was added to your wallet.")
         return _("Your request to add %(amount)s was refused.")
+    if item.kind == NewsKind.LEVEL_UP:
+        return _of_levels(item)
     return _of_prices(item)
 
 
@@ -126,6 +130,12 @@ def _of_refills(item: NewsItem) -> str:
     return ngettext("%(count)s refill was refused.", "%(count)s refills were refused.", item.count)
 
 
+def _of_levels(item: NewsItem) -> str:
+    if item.change_bp:
+        return _("You reached the level %(name)s: what you order now costs %(discount)s less than the list price.")
+    return _("You reached the level %(name)s.")
+
+
 def _of_prices(item: NewsItem) -> str:
     is_cheaper = item.word == ShelfNews.Kind.CHEAPER
     if item.number is not None:
@@ -143,6 +153,8 @@ def _path(item: NewsItem) -> str:
         return reverse("deposit_detail", args=[item.number])
     if item.kind == NewsKind.FAVOURITE_PRICE:
         return f"{reverse('service_changes')}?{urlencode({'kind': item.word, 'favorites': '1'})}"
+    if item.kind == NewsKind.LEVEL_UP:
+        return reverse("account")
     if item.number is not None:
         return reverse("order_detail", args=[item.number])
     if item.kind == NewsKind.ORDER_ENDED:

@@ -26,6 +26,7 @@ from orders.tracking.poll import poll_due_orders
 from panel.accounts.mails import send_account_mails
 from panel.alerts.clocks import may_work, offset_text
 from panel.channels.tell import tell_what_is_due
+from panel.levels.move import move_customers
 from panel.lib import clock
 from panel.news.tell import tell_customers
 from panel.ops.pruning.prune import prune
@@ -64,6 +65,9 @@ ROUNDS: dict[str, Round] = {
     ),
     "find_shelf_news": Round(
         record_shop_changes, "Find what is new, gone, cheaper or dearer in the shop.", "Changes in the shop: {count}."
+    ),
+    "move_customers": Round(
+        move_customers, "Move customers between levels by what they spent.", "{count} customers moved."
     ),
     "poll_orders": Round(poll_due_orders, "Ask the providers about orders that are due.", "{count} orders polled."),
     "poll_refills": Round(poll_due_refills, "Ask the providers about refills that are due.", "{count} refills polled."),

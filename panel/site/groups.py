@@ -8,6 +8,7 @@ from typing import Any
 
 from panel.site.business_settings import BUSINESS_ADDRESS, BUSINESS_NAME, BUSINESS_TAX_NUMBER
 from panel.site.kinds import Setting
+from panel.site.level_settings import LEVELS_MOVE_DOWN, LEVELS_PERIOD_DAYS
 from panel.site.payment_settings import HOLD_ORDERS_ON_REVERSAL
 from panel.site.registry import (
     API_DUPLICATE_WINDOW,
@@ -83,6 +84,7 @@ GROUPS = (
     Group("business", "Business details", (BUSINESS_NAME, BUSINESS_ADDRESS, BUSINESS_TAX_NUMBER)),
     Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SEARCH_WORDS, SIGN_UP, EMAIL_VERIFICATION)),
     Group("payments", "Payments", (HOLD_ORDERS_ON_REVERSAL,)),
+    Group("levels", "Levels by money spent", (LEVELS_PERIOD_DAYS, LEVELS_MOVE_DOWN)),
     Group("staff", "Sign-in of staff", (SECOND_FACTOR_ROLES, STAFF_IDLE_MINUTES, STAFF_SESSION_HOURS)),
     Group(
         "orders",

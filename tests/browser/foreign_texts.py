@@ -95,6 +95,7 @@ FOREIGN = {
     "orders.MoneyEntry": "note",
     "orders.SendingStop": "text",
     "site.SettingChange": "old new",
+    "levels.LevelMove": "before after",
     "news.NewsItem": "name",
     "staff.SecondLook": "text note result",
     "staff.StaffDeed": "note",

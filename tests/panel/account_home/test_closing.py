@@ -152,6 +152,7 @@ KEPT = {
     "billing.Wallet.customer",
     "catalog.CustomerPrice.customer",
     "catalog.GroupMember.customer",
+    "levels.LevelMove.customer",
     "orders.DripFeed.customer",
     "orders.Order.customer",
     # What people of the staff did. Customers have no roles.

@@ -40,6 +40,7 @@ from panel.alerts.models import Alert, ErrorReport
 from panel.alerts.services import raise_alert
 from panel.api.keys.services import make_key
 from panel.channels.models import Channel, Delivery
+from panel.levels.models import LevelMove
 from panel.lib.crypto import encrypt
 from panel.lib.money import EXCHANGE_ONE
 from panel.news.models import NewsItem
@@ -159,6 +160,15 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         StaffDeed(pk=1),
         NewsItem.objects.create(
             customer=customer, kind="order_ended", word="partial", key="1", number=order.pk, happened_at=timezone.now()
+        ),
+        LevelMove.objects.create(
+            customer=customer,
+            after="Friends",
+            discount_bp=500,
+            spent=1,
+            period_days=0,
+            is_up=True,
+            moved_at=timezone.now(),
         ),
         SavedView.objects.create(customer=customer, name="Client A", query="status=partial"),
         # Short of money, so that the pages about it name it.
