@@ -84,7 +84,6 @@ def money_in_page(*, request: HttpRequest, model_admin: ModelAdmin) -> HttpRespo
         "methods": [_name(method) for method in found.methods],
         "rows": [_row(day_text(day), found, day) for day in found.days],
         "total": _total(found),
-        "opts": model_admin.opts,
     }
     return TemplateResponse(request, "admin/billing/money_in.html", context)
 
