@@ -104,6 +104,39 @@ def check_private_providers(**_: Any) -> list[Error]:
 
 
 @register(deploy=True)
+def check_private_gateways(**_: Any) -> list[Error]:
+    """Report names of private gateways that match nothing, or more than a gateway."""
+    return [
+        Error(
+            f"PAYMENT_PRIVATE_HOSTS names “{host}”: {problem}.",
+            hint="Name each host as it stands in the gateway's address, for example btcpay.lan or 10.0.0.5:23000.",
+            id="panel.E027",
+        )
+        for host in sorted(settings.PAYMENT_PRIVATE_HOSTS)
+        if (problem := _problem_of_private_host(host))
+    ]
+
+
+def _problem_of_private_host(text: str) -> str:
+    try:
+        parts = urlsplit(f"//{text}")
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "that is no host"
+    if parts.netloc != text or not host or any(one in text for one in "*@\\ "):
+        return "that is no host"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    if address.is_global:
+        return "it is public and needs no permission, by which keys could travel unencrypted"
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return "no gateway is there, but services of the machine or its host may be"
+    return ""
+
+
+@register(deploy=True)
 def check_hsts(**_: Any) -> list[Error]:
     """Report HSTS settings that have no effect as they are."""
     preload, subdomains = settings.SECURE_HSTS_PRELOAD, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS

@@ -107,8 +107,9 @@ TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 PANEL_CURRENCY = env.str("PANEL_CURRENCY", default="USD")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
-# Upstream providers.
+# Upstream providers, and the owner's payment gateways in the own network.
 UPSTREAM_ALLOW_PRIVATE = env.bool("UPSTREAM_ALLOW_PRIVATE", default=False)
+PAYMENT_PRIVATE_HOSTS = frozenset(env.str("PAYMENT_PRIVATE_HOSTS", default="").lower().replace(",", " ").split())
 
 # Whether web servers and workers watch each other. Pings go to addresses that tell when they stop.
 WATCH = env.bool("WATCH", default=True)

@@ -28,7 +28,14 @@ from panel.lib.task_hints import hint_after_commit
 MAX_BODY = 64 * 1024
 MAX_STRANGERS_BODY = 1024
 # Headers that are kept, cut to this length.
-KEPT_HEADERS = ("content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature")
+KEPT_HEADERS = (
+    "content-type",
+    "user-agent",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+    "btcpay-sig",
+)
 MAX_HEADER = 500
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -99,22 +99,32 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a genuine call is about: an invoice, by our reference or the gateway's id. `call_id`: the message's own."""
+    """What a genuine call is about: an invoice, by our reference or the gateway's id. `call_id`: the message's own.
+
+    `url` is where that invoice is paid, if the call says so. One that is about something else `is_ignored`.
+    """
 
     call_id: str
     our_ref: str = ""
     external_id: str = ""
+    url: str = ""
     is_test: bool = False
+    is_ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A field of the set-up. Secrets are stored encrypted and never shown again."""
+    """A field of the set-up. Secrets are never shown again.
+
+    `clean` returns what is stored for what was typed; it raises ValueError with words for the owner.
+    """
 
     name: str
     label: str
     help: str = ""
     is_secret: bool = True
+    is_required: bool = True
+    clean: Callable[[str], str] = str
 
 
 Credentials = Mapping[str, str]
@@ -133,6 +143,13 @@ class Gateway(ABC):
     can_list: ClassVar[bool] = False
     # It can be asked to call us as if something had been paid.
     sends_tests: ClassVar[bool] = False
+    # What the owner does with the address of our webhook, and the document about the set-up.
+    webhook_help: ClassVar[str] = "If it asks for an address to call when a payment comes in, give it this one."
+    manual: ClassVar[str] = ""
+
+    def origins_for(self, credentials: Credentials) -> Sequence[str]:
+        """Return `origins`, where they depend on the credentials. Asks nobody."""
+        return self.origins
 
     @abstractmethod
     def create(self, asked: Asked, credentials: Credentials) -> Created:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NoReturn
 
-from django.conf import settings
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from billing.intake.addresses import may_be_private
 from billing.intake.gateways import GatewayError
 from panel.lib.http.exchange import Phase, Request
 from panel.lib.http.transport import send_request
@@ -25,7 +25,10 @@ MAX_WORDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that was read to its end. `data` is its JSON, with each number as an int or a Decimal."""
+    """An answer that was read to its end.
+
+    `data` is its JSON, with each number as an int or a Decimal; None if a refusal came without a word.
+    """
 
     status: int
     data: Any
@@ -47,7 +50,7 @@ def ask(
             url=parsed,
             form=body,
             user_agent=user_agent(),
-            allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
+            allow_private=may_be_private(parsed),
             connect_timeout=CONNECT_TIMEOUT,
             total_timeout=TIMEOUT,
             max_body=MAX_ANSWER,
@@ -60,6 +63,8 @@ def ask(
         raise GatewayError(f"No answer: {answer.failure or answer.phase}.")
     if answer.http_status >= 500 or 300 <= answer.http_status < 400:
         raise GatewayError(f"It answers {answer.http_status}.")
+    if answer.http_status >= 400 and not answer.body.strip():
+        return Reply(answer.http_status, None)
     return Reply(answer.http_status, read_exactly(answer.body))
 
 

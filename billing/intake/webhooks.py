@@ -18,6 +18,7 @@ from panel.lib.signatures import BadSignature
 from panel.lib.task_hints import hint_after_commit
 
 UNKNOWN = "No request of ours has this number."
+IGNORED = "It is about no payment. Nothing follows from it."
 
 
 def receive_webhook(*, method: PaymentMethod, call: Call) -> Answer:
@@ -46,6 +47,9 @@ def _take(method: PaymentMethod, call: Call, told: Told) -> Answer:
     if told.is_test:
         keep_call(method, call, GatewayCall.Outcome.ACCEPTED, problem="A test. Nothing follows from it.", **known)
         return Answer(HTTPStatus.OK, "The test came in.")
+    if told.is_ignored:
+        keep_call(method, call, GatewayCall.Outcome.ACCEPTED, problem=IGNORED, **known)
+        return Answer(HTTPStatus.OK, IGNORED)
     invoice = _invoice_of(method, told)
     if invoice is None:
         keep_call(method, call, GatewayCall.Outcome.UNKNOWN, problem=UNKNOWN, **known)
@@ -59,7 +63,7 @@ def _take(method: PaymentMethod, call: Call, told: Told) -> Answer:
     keep_call(method, call, outcome, invoice=invoice, **known)
     if told.external_id and not invoice.external_id:
         # Its creation was not answered. Whether the id is really its own, the read says.
-        store_created(invoice=invoice, created=Created(told.external_id, url=""))
+        store_created(invoice=invoice, created=Created(told.external_id, url=told.url))
     Invoice.objects.filter(pk=invoice.pk).update(next_poll_at=clock.now())
     hint_after_commit("billing.tasks.credit_payments")
     return Answer(HTTPStatus.OK, "Thank you.")

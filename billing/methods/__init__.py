@@ -47,6 +47,10 @@ class Method(ABC):
         """Return True if customers can pay by it. Reads nothing."""
         return True
 
+    def origins_of(self, offered: PaymentMethod) -> Sequence[str]:
+        """Return `origins`, where they depend on how the owner set it up. Reads nothing."""
+        return self.origins
+
     @abstractmethod
     def begin(self, deposit: Deposit) -> str:
         """Return the address where the customer pays this deposit. Raise MethodFailed."""

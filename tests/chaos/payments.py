@@ -31,6 +31,7 @@ from billing.intake import gateways
 from billing.intake.calls import Call, receive_call
 from billing.intake.credentials import store_credentials
 from billing.intake.crediting import credit_held_payment
+from billing.intake.doors.btcpay import BTCPay
 from billing.intake.doors.cryptomus import Cryptomus, Heleket
 from billing.intake.gateways import Gateway, Repair
 from billing.intake.invoices import open_invoice
@@ -43,7 +44,7 @@ from tests import make
 from tests.billing.intake.calls import arrival_of, signed
 from tests.chaos.figures import Figures
 from tests.chaos.truth import audit_ledger
-from tests.gateway import cryptomus, doors, server
+from tests.gateway import cryptomus, doors, greenfield, server
 
 CUSTOMERS, WORKERS, CALLERS = 40, 4, 2
 # Of all actions, how many are broken: a worker dies, an answer is lost, a read fails. And how many let invoices expire.
@@ -74,8 +75,13 @@ def coins(stack: ExitStack) -> list[Behind]:
     return [Behind(door(gateway.address), gateway.books, credentials) for door in (Cryptomus, Heleket)]
 
 
+def own_server(stack: ExitStack) -> list[Behind]:
+    gateway = stack.enter_context(greenfield.running())
+    return [Behind(BTCPay(), gateway.books, gateway.credentials)]
+
+
 # Each opens a gateway until the stack ends, and returns the doors to it.
-DOORS: Sequence[Callable[[ExitStack], list[Behind]]] = (plain, coins)
+DOORS: Sequence[Callable[[ExitStack], list[Behind]]] = (plain, coins, own_server)
 
 
 class _Killed(BaseException):

@@ -26,6 +26,7 @@ PROPER = {
     "SECURE": True,
     "BEHIND_PROXY": True,
     "UPSTREAM_ALLOW_PRIVATE": False,
+    "PAYMENT_PRIVATE_HOSTS": frozenset({"btcpay.lan", "10.0.0.5:23000", "127.0.0.1:23000", "[fd00::5]"}),
     "SECURE_HSTS_PRELOAD": False,
     "SECURE_HSTS_INCLUDE_SUBDOMAINS": False,
 }
@@ -61,6 +62,13 @@ def proper(settings):
         ({"UPSTREAM_ALLOW_PRIVATE": True}, {"panel.E025"}),
         ({"UPSTREAM_ALLOW_PRIVATE": True, "SITE_URL": "http://panel.example.com"}, {"panel.E025"}),
         ({"UPSTREAM_ALLOW_PRIVATE": True, "SITE_URL": "http://localhost:8000"}, set()),
+        *(
+            ({"PAYMENT_PRIVATE_HOSTS": frozenset({wrong})}, {"panel.E027"})
+            for wrong in (
+                *("https://btcpay.lan", "btcpay.lan/path", "*.lan", "a@btcpay.lan", "btcpay.lan:port", "[::1", ":80"),
+                *("8.8.8.8", "8.8.8.8:443", "169.254.169.254", "0.0.0.0"),
+            )
+        ),
         ({"SECURE_HSTS_PRELOAD": True}, {"panel.E026"}),
         ({"SECURE_HSTS_PRELOAD": True, "SECURE_HSTS_INCLUDE_SUBDOMAINS": True}, set()),
         ({"SECURE_HSTS_INCLUDE_SUBDOMAINS": True}, set()),

@@ -125,7 +125,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         context["readings"] = context["readings"] or form.amount_readings
         _focus_first_error(form)
     response = render(request, "billing/add_funds.html", context)
-    if form and (origins := method_of(form.method).origins):
+    if form and (origins := method_of(form.method).origins_of(form.method)):
         # The CSP of the page with the form limits where its submission may redirect.
         response._csp_update = {"form-action": [SELF, *origins]}  # type: ignore[attr-defined]
     return response

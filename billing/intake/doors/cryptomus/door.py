@@ -64,6 +64,8 @@ class Cryptomus(Gateway):
     origins = ("https://pay.cryptomus.com",)
     can_list = True
     sends_tests = True
+    webhook_help = "It is told this address with each invoice: there is nothing to enter. Send a test call to see it."
+    manual = "docs/payments/heleket-and-cryptomus.md"
     host = "https://api.cryptomus.com"
 
     def __init__(self, host: str = "") -> None:
