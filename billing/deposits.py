@@ -25,6 +25,7 @@ from billing.models.deposits import private_storage, receipt_path
 from billing.promotions.coupons import CouponRefused, check_coupon, coupon_bonus, give_back_coupon, redeem_coupon
 from billing.receipts import Receipt
 from billing.references import new_code
+from billing.unique_amounts import NoFreeAmount, find_free_amount
 from billing.wallets import lock_wallet, wallet_of
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
@@ -112,6 +113,11 @@ def waiting_deposits(*, customer_id: int) -> QuerySet[Deposit]:
     return Deposit.objects.filter(is_open, customer_id=customer_id, state=Deposit.State.PENDING)
 
 
+def deposits_to_decide() -> QuerySet[Deposit]:
+    """Return the requests of which staff have to decide: their customers say that they have paid."""
+    return Deposit.objects.filter(state=Deposit.State.PENDING, paid_at__isnull=False)
+
+
 # -- the customer --------------------------------------------------------------------------------------
 
 
@@ -127,7 +133,8 @@ def request_deposit(
 ) -> Requested:
     """Record that `customer` adds `amount` by `method`, once per `request_key`. Raise DepositRefused.
 
-    The bonus, the coupon's and the fee are fixed here: later changes of them do not affect it.
+    The bonus, the coupon's and the fee are fixed here: later changes of them do not affect it. With a reference or a
+    receipt the customer has paid already. The amount is raised a little where the method tells requests apart by it.
     """
     earlier = _earlier(customer, method, amount, request_key)
     if earlier:
@@ -140,11 +147,13 @@ def request_deposit(
     requested = None
     try:
         with transaction.atomic():
+            # So that two requests do not find the same amount free.
+            method = PaymentMethod.objects.select_for_update(no_key=True).get(pk=method.pk)
             # Serialize one customer's requests, or two of them could both be the last allowed.
             Wallet.objects.select_for_update(no_key=True).get(pk=wallet.pk)
             requested = _earlier(customer, method, amount, request_key) or _create(
                 customer=customer,
-                method=PaymentMethod.objects.get(pk=method.pk),
+                method=method,
                 amount=amount,
                 coupon=coupon,
                 reference=reference[:MAX_REFERENCE],
@@ -162,10 +171,10 @@ def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: st
     deposit = Deposit.objects.filter(customer_id=customer.pk, request_key=request_key).first()
     if deposit is None:
         return None
-    if (deposit.method_id, deposit.amount) != (method.pk, amount):
+    if (deposit.method_id, deposit.amount - deposit.raised) != (method.pk, amount):
         raise AlreadyRequested(
             _("This form was sent already, for %(sent)s. Send it again to add %(amount)s too.")
-            % {"sent": _money(deposit.amount), "amount": _money(amount)}
+            % {"sent": _money(deposit.amount - deposit.raised), "amount": _money(amount)}
         )
     return Requested(deposit, created=False)
 
@@ -188,8 +197,12 @@ def _create(*, customer: User, method: PaymentMethod, coupon: str, **values: Any
         raise TooManyWaiting(
             _("You sent %(count)s requests in a day, which is the most. Try it again later.") % {"count": MAX_A_DAY}
         )
-    expires_at = now + timedelta(hours=method.hours_open)
-    times = {"created_at": now, "mail_due_at": now, "expires_at": expires_at, "code": new_code(), **values}
+    if values["reference"] or values["receipt"]:
+        paid = {"paid_at": now, "expires_at": None}
+    else:
+        paid = {"paid_at": None, "expires_at": now + timedelta(hours=method.hours_open)}
+    values |= _unique_amount(method, values["amount"]) if method.has_unique_amounts else {}
+    times = {"created_at": now, "mail_due_at": now, "code": new_code(), **paid, **values}
     promised = {"bonus_bp": method.bonus_bp, "tiers": method.tiers}
     promised |= {"fee_bp": method.fee_bp, "fee_fixed": method.fee_fixed, "fee_payer": method.fee_payer}
     try:
@@ -204,6 +217,20 @@ def _create(*, customer: User, method: PaymentMethod, coupon: str, **values: Any
     except CouponRefused as refusal:
         raise DepositRefused(str(refusal), field="coupon") from refusal
     return Requested(deposit, created=True)
+
+
+def _unique_amount(method: PaymentMethod, amount: int) -> dict[str, int]:
+    try:
+        asked = find_free_amount(method=method, amount=amount)
+    except NoFreeAmount:
+        raise DepositRefused(
+            _(
+                "So many customers are paying this amount at the moment that yours could not be told apart. "
+                "Nothing was sent. Choose another amount, or another way to pay."
+            ),
+            field="amount",
+        ) from None
+    return {"amount": asked, "raised": asked - amount}
 
 
 def cancel_deposit(*, deposit: Deposit) -> None:

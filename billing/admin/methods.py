@@ -135,6 +135,7 @@ class PaymentMethodForm(forms.ModelForm):
             "fee_fixed",
             "fee_payer",
             "hours_open",
+            "has_unique_amounts",
             "is_sandbox",
             "max_payment",
             "max_day",
@@ -180,6 +181,8 @@ class PaymentMethodForm(forms.ModelForm):
             for name in ("max_payment", "max_day"):
                 if data.get(name) is None and name not in self.errors:
                     self.add_error(name, "Signed calls need a limit: it bounds what a leaked secret can credit.")
+        if data.get("has_unique_amounts") and data.get("kind") in gateways():
+            self.add_error("has_unique_amounts", "Its gateway tells payments apart. Leave it off.")
         if "minimum" in data and "maximum" in data and data["minimum"] > data["maximum"]:
             self.add_error("maximum", "This is below the smallest amount.")
         fee = FeeTerms(data.get("fee_bp", 0), data.get("fee_fixed", 0))

@@ -62,6 +62,16 @@ class PaymentMethod(WithFee):
         null=True, blank=True, help_text="What comes in above it in 24 hours waits for staff. Empty: no limit."
     )
 
+    has_unique_amounts = models.BooleanField(
+        "a unique amount for each request",
+        default=False,
+        db_default=False,
+        help_text=(
+            "For ways to pay without a reference: each request is raised by a few cents, so that no two open ones ask "
+            "for the same amount. What is added is what came in."
+        ),
+    )
+
     class Meta:
         ordering = ("position", "pk")
         constraints = (
@@ -102,6 +112,11 @@ class Deposit(WithFee):
     )
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="deposits")
     amount = models.BigIntegerField()
+    raised = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="What of the amount was put on top, so that no other open request of the method asks for the same.",
+    )
     bonus_bp = models.IntegerField(default=0, help_text="As it was promised.")
     tiers = models.JSONField(null=True, blank=True, help_text="As they were promised.")
     credited = models.BigIntegerField(null=True, blank=True)
@@ -117,6 +132,7 @@ class Deposit(WithFee):
     note = models.CharField(max_length=300, blank=True, help_text="Why, in words for the customer.")
     request_key = models.CharField(max_length=64, help_text="One deposit per customer and key: a double click.")
     created_at = models.DateTimeField(default=timezone.now)
+    paid_at = models.DateTimeField(null=True, blank=True, help_text="When the customer said that they had paid.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Until then it counts as waiting.")
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(
@@ -149,6 +165,12 @@ class Deposit(WithFee):
                 condition=Q(fee=0) | Q(state="approved", fee_payer="customer", fee__gt=0, fee__lt=models.F("credited")),
                 name="deposit_fee_taken",
             ),
+            models.CheckConstraint(condition=Q(raised__gte=0), name="deposit_raised_not_negative"),
+            models.UniqueConstraint(
+                fields=("method", "amount"),
+                condition=Q(state="pending", raised__gt=0),
+                name="deposit_amount_unique_while_open",
+            ),
         )
         indexes = (
             models.Index(fields=("customer", "-id"), name="deposit_of_customer"),
@@ -156,6 +178,8 @@ class Deposit(WithFee):
             models.Index(fields=("mail_due_at",), condition=Q(mail_due_at__isnull=False), name="deposit_to_mail"),
             # What was decided lately, for customers' news.
             models.Index(fields=("decided_at",), condition=Q(decided_at__isnull=False), name="deposit_by_decision"),
+            # The last ones that were added, for how long it usually takes.
+            models.Index(fields=("method", "-decided_at"), condition=Q(state="approved"), name="deposit_added_lately"),
         )
 
     def __str__(self) -> str:
