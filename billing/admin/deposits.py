@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -21,9 +21,11 @@ from billing.deposits import (
     MAX_NOTE,
     DecisionRefused,
     approve_deposit,
+    deposits_to_decide,
     refuse_deposit,
 )
 from billing.models import Deposit
+from billing.references import codes_in, shown_code
 from billing.second_looks import asked_approval
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
@@ -36,13 +38,18 @@ from panel.staff.kinds import Kind
 from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
+_UNPAID = "unpaid"
 _STATE_COLORS = {
+    _UNPAID: "warning",
     Deposit.State.PENDING: "info",
     Deposit.State.APPROVED: "success",
     Deposit.State.REFUSED: "danger",
 }
 _WAITING_FIRST = Case(
-    When(state=Deposit.State.PENDING, then=Value(0)), default=Value(1), output_field=IntegerField()
+    When(state=Deposit.State.PENDING, paid_at__isnull=False, then=Value(0)),
+    When(state=Deposit.State.PENDING, then=Value(1)),
+    default=Value(2),
+    output_field=IntegerField(),
 ).asc()
 
 
@@ -69,7 +76,10 @@ class RefuseForm(forms.Form):
 
 @admin.register(Deposit)
 class DepositAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "customer", "method", "shown_amount", "shown_state", "reference", "shown_receipt")
+    list_display = (
+        *("created_at", "customer", "method", "shown_amount", "shown_state"),
+        *("shown_code", "reference", "shown_receipt"),
+    )
     list_filter = ("state", "method")
     search_fields = ("customer__email", "reference", "=id")
     list_select_related = ("customer", "method", "redemption__coupon")
@@ -80,6 +90,7 @@ class DepositAdmin(ReadOnlyAdmin):
         "shown_amount",
         "shown_fee",
         "shown_bonus",
+        "shown_code",
         "reference",
         "shown_receipt",
         "state",
@@ -87,13 +98,22 @@ class DepositAdmin(ReadOnlyAdmin):
         "shown_payments",
         "note",
         "created_at",
+        "paid_at",
         "decided_at",
         "decided_by",
         "shown_mailed",
     )
     readonly_fields = fields
     ordering = (_WAITING_FIRST, "-pk")
-    actions_detail = ("approve", "refuse")
+    actions_detail = ("approve", "refuse", "decide_next")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Deposit], search_term: str
+    ) -> tuple[QuerySet[Deposit], bool]:
+        """Find a request also by its reference as a bank wrote it."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        codes = codes_in(search_term)
+        return (found | queryset.filter(code__in=codes), may_repeat) if codes else (found, may_repeat)
 
     @display(description="Amount", ordering="amount")
     def shown_amount(self, deposit: Deposit) -> str:
@@ -123,7 +143,13 @@ class DepositAdmin(ReadOnlyAdmin):
 
     @display(description="State", ordering="state", label=_STATE_COLORS)
     def shown_state(self, deposit: Deposit) -> tuple[str, str]:
+        if deposit.state == Deposit.State.PENDING and deposit.paid_at is None:
+            return _UNPAID, "To be paid"
         return deposit.state, deposit.get_state_display()
+
+    @display(description="Our reference", ordering="code")
+    def shown_code(self, deposit: Deposit) -> str:
+        return shown_code(deposit.code) if deposit.code else "—"
 
     @display(description="Credited")
     def shown_credited(self, deposit: Deposit) -> str:
@@ -157,10 +183,14 @@ class DepositAdmin(ReadOnlyAdmin):
         return request.user.has_perm("billing.decide_deposit")
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
-        """Offer no actions once it is decided."""
+        """Offer the decisions while it waits; after that, the next one that does."""
         deposit = self.get_object(request, str(object_id))
-        waits = deposit is not None and deposit.state == Deposit.State.PENDING
-        return super().get_actions_detail(request, object_id) if waits else []
+        offered: tuple[str, ...] = ()
+        if deposit is not None and deposit.state == Deposit.State.PENDING:
+            offered = ("approve", "refuse")
+        elif deposits_to_decide().exists():
+            offered = ("decide_next",)
+        return [one for one in super().get_actions_detail(request, object_id) if one.action_name.endswith(offered)]
 
     @action(description="Approve", icon="check", permissions=["decide"], variant="primary")
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -188,6 +218,15 @@ class DepositAdmin(ReadOnlyAdmin):
             act=act,
         )
 
+    @action(description="Decide the next one", icon="arrow_forward", permissions=["decide"], variant="primary")
+    def decide_next(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the decision about the request that waits longest."""
+        waiting = deposits_to_decide().exclude(pk=object_id).order_by("paid_at", "pk").first()
+        if waiting is None:
+            messages.info(request, "No deposit waits for you.")
+            return redirect("admin:billing_deposit_change", object_id)
+        return redirect("admin:billing_deposit_approve", waiting.pk)
+
     @action(description="Refuse", icon="block", permissions=["decide"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
         def act(deposit: Deposit, data: dict[str, Any]) -> str:
@@ -203,6 +242,17 @@ class DepositAdmin(ReadOnlyAdmin):
             button="Refuse",
             act=act,
         )
+
+    def _with_links(self, deposit: Deposit, text: str, *, but: str) -> str:
+        """Return the text with what else may be needed to decide: the receipt, and the other decision."""
+        links = [(reverse("deposit_receipt", args=[deposit.pk]), "Open the receipt")] if deposit.receipt else []
+        links += [
+            (reverse(f"admin:billing_deposit_{name}", args=[deposit.pk]), f"{name.capitalize()} it instead")
+            for name in ("approve", "refuse")
+            if name != but
+        ]
+        shown = format_html_join("", ' <a class="font-medium underline" href="{}">{}</a>', links)
+        return format_html("{}{}", text, shown)
 
     def _confirm(
         self,
@@ -228,7 +278,9 @@ class DepositAdmin(ReadOnlyAdmin):
                 raise ActionRefused(f"{error} Nothing was done.") from error
 
         payment = f"{shown_money(deposit.to_pay)} by {deposit.method.name}"
+        by_code = f" Look for {shown_code(deposit.code)}." if deposit.code else ""
         by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
+        has_said = "says that they sent" if deposit.paid_at else "has not said yet that they sent"
         fee = f" {self.shown_fee(deposit)}." if deposit.fee_terms else ""
         promised = self.shown_bonus(deposit)
         bonus = f" {promised} bonus was promised." if promised != "—" else ""
@@ -237,7 +289,11 @@ class DepositAdmin(ReadOnlyAdmin):
             model_admin=self,
             obj=deposit,
             title=f"{title}: {payment} of {deposit.customer}",
-            explanation=f"{deposit.customer} says that they sent {payment}{by_reference}.{fee}{bonus} {explanation}",
+            explanation=self._with_links(
+                deposit,
+                f"{deposit.customer} {has_said} {payment}{by_reference}.{by_code}{fee}{bonus} {explanation}",
+                but=title.lower(),
+            ),
             act=decide,
             initial={"credited": deposit.to_pay},
             seen=deposit.state,

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from panel.alerts.advice import advice_about, path_about
+from panel.alerts.advice import advice_about, decision_path
 from panel.alerts.models import Alert
 from panel.alerts.services import one_line
 from panel.channels.models import Channel, Delivery, Notice
@@ -182,7 +182,7 @@ def facts_of(notice: Notice) -> dict[str, Any]:
 
 def link_of(alert: Alert) -> str:
     """Return the address of the page on which the owner acts."""
-    return f"{settings.SITE_URL}{path_about(alert.cause)}"
+    return f"{settings.SITE_URL}{decision_path(alert.cause)}"
 
 
 def times_text(count: int) -> str:

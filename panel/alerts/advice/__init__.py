@@ -11,7 +11,7 @@ from panel.alerts.advice import panel, providers
 from panel.alerts.advice.words import TOPICS, Advice, Topic
 from panel.alerts.causes import cause_of
 
-__all__ = ("ADVICE", "TOPICS", "Advice", "Topic", "advice_about", "path_about")
+__all__ = ("ADVICE", "TOPICS", "Advice", "Topic", "advice_about", "decision_path", "path_about")
 
 ADVICE = {**panel.ADVICE, **providers.ADVICE}
 
@@ -30,3 +30,10 @@ def path_about(stored: str) -> str:
         return reverse(page, args=[about] if page.endswith("_change") else [])
     except NoReverseMatch:
         return reverse("admin:ops_alert_changelist")
+
+
+def decision_path(stored: str) -> str:
+    """Return the path of the page on which the owner decides at once, or acts: for messages to the owner."""
+    cause, about = cause_of(stored)
+    decision = ADVICE[cause].decision if cause else ""
+    return reverse(decision, args=[about]) if decision else path_about(stored)

@@ -173,6 +173,7 @@ ADVICE = {
         "Credits nothing until somebody decides. The customer sees that it waits.",
         "Look whether the money has arrived, then approve or refuse it. You have to be signed in.",
         "admin:billing_deposit_change",
+        "admin:billing_deposit_approve",
     ),
     Cause.ERROR: Advice(
         Topic.MACHINE,

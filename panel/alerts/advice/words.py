@@ -31,9 +31,13 @@ TOPICS = (
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`page` is the name of a route. One that ends in "change" takes the primary key of what the alert is about."""
+    """`page` is the name of a route. One that ends in "change" takes the primary key of what the alert is about.
+
+    `decision` is the name of the page where the owner decides at once, which takes that key too; "" if there is none.
+    """
 
     topic: Topic
     panel_does: str
     you_do: str
     page: str
+    decision: str = ""

@@ -107,6 +107,7 @@ PAGES = {
     "add_funds": both(SIGNED_IN),
     "add_funds_preview": read(SIGNED_IN),
     "deposit_detail": read(OWN, "billing.Deposit"),
+    "deposit_paid": both(OWN, "billing.Deposit"),
     "deposit_cancel": Row(post=OWN, of="billing.Deposit"),
     # Nothing was uploaded: tests/billing/test_receipts.py tells who may see a receipt.
     "deposit_receipt": both(NOBODY, "billing.Deposit"),
@@ -241,6 +242,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "activity_act_export": "activity.view_act",
     "billing_deposit_approve": "billing.decide_deposit",
     "billing_deposit_refuse": "billing.decide_deposit",
+    "billing_deposit_decide_next": "billing.decide_deposit",
     "billing_payment_credit": "billing.decide_deposit",
     "billing_payment_export": "billing.view_payment",
     "billing_payment_money_in": "billing.view_payment",
