@@ -90,8 +90,7 @@ class DepositForm(forms.Form):
         amount = data.get("amount")
         if amount is None:
             return data
-        bonus = read_words(str(self.data.get("seen_bonus", "")))
-        fee = read_fee_words(str(self.data.get("seen_fee", "")))
+        bonus, fee = read_words(self._shown("bonus")), read_fee_words(self._shown("fee"))
         if bonus is not None and bonus.bp_of(amount) > self.method.bonus_terms.bp_of(amount):
             raise forms.ValidationError(
                 _("The bonus has changed meanwhile. Nothing was sent. Look at it below and send the form again.")
@@ -101,6 +100,10 @@ class DepositForm(forms.Form):
                 _("The fee has changed meanwhile. Nothing was sent. Look at it below and send the form again.")
             )
         return data
+
+    def _shown(self, terms: str) -> str:
+        """Return the terms as the page showed them. It has those of each method, since another may be chosen on it."""
+        return str(self.data.get(f"seen_{terms}_{self.method.pk}", self.data.get(f"seen_{terms}", "")))
 
     def request_values(self) -> dict[str, Any]:
         """Return the arguments of `request_deposit` other than customer and method."""

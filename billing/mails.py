@@ -8,6 +8,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from billing.invoice_sums import missing_of_invoice
+from billing.methods import has_reference, is_by_hand
 from billing.models import Deposit
 from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
@@ -28,11 +30,20 @@ def send_due_mails() -> int:
 
 
 def write_deposit_mail(deposit: Deposit, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
-    """Return the mail about the state of `deposit`, None if the customer canceled it."""
-    if deposit.state not in SUBJECTS:
+    """Return the mail about the state of `deposit`.
+
+    None if the customer canceled it, or was sent on to a gateway at once: there is nothing to keep for later.
+    """
+    if deposit.state not in SUBJECTS or (deposit.state == Deposit.State.PENDING and not has_reference(deposit.method)):
         return None
     address = f"{settings.SITE_URL}{reverse('deposit_detail', args=[deposit.pk])}"
-    context = {"deposit": deposit, "address": address, "panel_name": site.PANEL_NAME.value}
+    context = {
+        "deposit": deposit,
+        "address": address,
+        "panel_name": site.PANEL_NAME.value,
+        "asks_to_say": is_by_hand(deposit.method) and deposit.paid_at is None,
+        "missing": missing_of_invoice(deposit) if deposit.state == Deposit.State.APPROVED else 0,
+    }
     plain = EmailMessage(
         from_email=sender(),
         subject=f"{SUBJECTS[Deposit.State(deposit.state)]} · {site.PANEL_NAME.value}",

@@ -2,7 +2,7 @@ from django.urls import path
 
 from billing.intake.views import gateway_call
 from billing.methods import method_urls
-from billing.web.views import deposits, statements, wallet
+from billing.web.views import deposits, requests, statements, wallet
 
 urlpatterns = [
     path("", wallet.wallet, name="wallet"),
@@ -15,9 +15,10 @@ urlpatterns = [
     ),
     path("add-funds/", deposits.add_funds, name="add_funds"),
     path("add-funds/preview/", deposits.add_funds_preview, name="add_funds_preview"),
-    path("deposits/<int:pk>/", deposits.deposit_detail, name="deposit_detail"),
-    path("deposits/<int:pk>/cancel/", deposits.deposit_cancel, name="deposit_cancel"),
-    path("deposits/<int:pk>/receipt/", deposits.deposit_receipt, name="deposit_receipt"),
+    path("deposits/<int:pk>/", requests.deposit_detail, name="deposit_detail"),
+    path("deposits/<int:pk>/paid/", requests.deposit_paid, name="deposit_paid"),
+    path("deposits/<int:pk>/cancel/", requests.deposit_cancel, name="deposit_cancel"),
+    path("deposits/<int:pk>/receipt/", requests.deposit_receipt, name="deposit_receipt"),
     path("deposits/<int:pk>/slip/", statements.deposit_slip, name="deposit_slip"),
     path("pay/gateway/<slug:code>/<int:pk>/", gateway_call, name="gateway_call"),
     *method_urls(),

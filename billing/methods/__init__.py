@@ -35,6 +35,8 @@ class Method(ABC):
     form: ClassVar[type[DepositForm]] = DepositForm
     # The payer writes our reference, which is known once the request was sent.
     has_reference: ClassVar[bool] = False
+    # The customer says when they have paid, and staff decide.
+    is_by_hand: ClassVar[bool] = False
     # Sites to which `begin` may redirect, such as "https://pay.example.com"; the browser blocks all others.
     origins: ClassVar[Sequence[str]] = ()
     urls: ClassVar[Sequence[URLPattern]] = ()
@@ -80,6 +82,12 @@ def has_reference(offered: PaymentMethod) -> bool:
     """Return True if the payer writes our reference with the payment."""
     method = methods().get(offered.kind)
     return method is not None and method.has_reference
+
+
+def is_by_hand(offered: PaymentMethod) -> bool:
+    """Return True if the customer says that they have paid, and staff decide."""
+    method = methods().get(offered.kind)
+    return method is not None and method.is_by_hand
 
 
 def offered_methods() -> list[PaymentMethod]:

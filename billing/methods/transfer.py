@@ -1,6 +1,11 @@
-"""Manual transfers: the owner's instructions say how to pay, and staff approve what came in."""
+"""Manual transfers: the owner's instructions say how to pay, and staff approve what came in.
+
+A request comes first, so that the payment can carry its code; then its customer pays, and says so.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -15,7 +20,9 @@ from billing.models import Deposit
 from billing.receipts import ACCEPTED, Receipt, ReceiptRefused, check_receipt
 
 
-class TransferForm(DepositForm):
+class ProofForm(forms.Form):
+    """What a payment can be found by; all of it is optional."""
+
     reference = forms.CharField(
         label=_("Reference"),
         required=False,
@@ -42,11 +49,38 @@ class TransferForm(DepositForm):
             raise forms.ValidationError(str(refusal)) from refusal
 
 
+class SaidPaidForm(ProofForm):
+    """The same on the page of a request, whose form stands apart from its fields."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["form"] = "deposit-paid"
+
+
+class TransferForm(ProofForm, DepositForm):
+    """The amount first; reference and receipt for whoever has paid already."""
+
+    field_order = ("amount", "coupon")
+
+    @property
+    def paid_fields(self) -> list[Any]:
+        """Return the fields of whoever has paid already."""
+        return [self["reference"], self["receipt"]]
+
+    @property
+    def is_paid_open(self) -> bool:
+        """Return True if something was typed into them, or is wrong."""
+        return any(field.errors or field.value() for field in self.paid_fields)
+
+
 class Transfer(Method):
     code = "transfer"
     label = "By hand: your instructions, and you approve what came in"
-    button = gettext_noop("Send the request")
+    button = gettext_noop("Show how to pay")
     form = TransferForm
+    has_reference = True
+    is_by_hand = True
 
     def begin(self, deposit: Deposit) -> str:
         return reverse("deposit_detail", args=[deposit.pk])

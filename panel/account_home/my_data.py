@@ -128,6 +128,7 @@ def _deposit(one: Deposit) -> dict[str, Any]:
         "state": one.state,
         "note": one.note,
         "at": one.created_at,
+        "said_paid": one.paid_at,
         "decided": one.decided_at,
     }
 

@@ -178,7 +178,7 @@ _SHAPES: dict[str, Callable[[str], Any]] = {
     ],
     "billing.GatewayCall.body": lambda text: text.encode(),
     "billing.GatewayCall.headers": lambda text: {"user-agent": text},
-    "billing.Invoice.details": lambda text: {"Network": text},
+    "billing.Invoice.details": lambda text: dict.fromkeys(("Network", "address", "amount", "coin", "memo"), text),
     "catalog.SyncRun.skipped": lambda text: [[1, text, text]],
     "catalog.SyncRun.grounds": lambda text: {
         "examples": {"gone": [[text, text]], "rates": [[text, text, 1_000, 2_000]]},

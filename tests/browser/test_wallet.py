@@ -83,11 +83,11 @@ def test_pages_when_empty_or_full_then_axe_finds_nothing(site, open_page, viewpo
         check_in_both_themes(page, viewport)
 
 
-def test_deposit_when_approved_then_the_open_page_shows_it(site, open_page, private_folder):
+def test_deposit_when_sent_with_proof_then_staff_may_decide(site, open_page, private_folder):
     page = open_page(viewport=PHONE)
-    page.clock.install()
     sign_in(page, site.url)
     page.goto(site.url + reverse("add_funds"))
+    page.get_by_text("Have you paid already?").click()
     amount = page.get_by_label("Amount")
     amount.scroll_into_view_if_needed()
     before = amount.bounding_box(), page.get_by_label("Reference").bounding_box()
@@ -96,25 +96,14 @@ def test_deposit_when_approved_then_the_open_page_shows_it(site, open_page, priv
     assert (amount.bounding_box(), page.get_by_label("Reference").bounding_box()) == before
     page.get_by_label("Reference").fill("TX 77")
     page.get_by_label("Receipt").set_input_files(private_folder / "receipt.png")
-    page.get_by_role("button", name="Send the request").click()
+    page.get_by_role("button", name="Show how to pay").click()
     page.wait_for_url(re.compile(r"/wallet/deposits/\d+/$"))
-    expect(page.locator("#deposit-live")).to_contain_text("Waiting")
+    expect(page.locator("#deposit-live")).to_contain_text("We look for it")
     check_page(page, PHONE)
     deposit = Deposit.objects.get()
-
     owner = Client()
     owner.force_login(type(deposit.customer).objects.get(email="owner@example.org"))
     assert owner.get(reverse("deposit_receipt", args=[deposit.pk])).status_code == 200
-    answer = owner.post(
-        reverse("admin:billing_deposit_approve", args=[deposit.pk]),
-        {"credited": "100", "seen": "pending", "why": "other", "why_note": "It came in."},
-    )
-    assert answer.status_code == 302
-    page.clock.fast_forward(10_000)
-    expect(page.locator("#deposit-live")).to_contain_text("$105.00 is in your wallet")
-    expect(page.locator("#balance")).to_contain_text("$115.00")
-    expect(page.locator("#news")).to_have_text("Your request: Added.")
-    check_page(page, PHONE)
 
 
 @EACH_SCREEN
@@ -143,7 +132,7 @@ def test_back_when_the_form_had_an_error_then_the_input_is_kept(site, open_page)
     sign_in(page, site.url)
     page.goto(site.url + reverse("add_funds"))
     page.get_by_label("Amount").fill("1")
-    page.get_by_role("button", name="Send the request").click()
+    page.get_by_role("button", name="Show how to pay").click()
     expect(page.get_by_label("Amount")).to_be_focused()
     expect(page.locator("main")).to_contain_text("smallest amount")
     page.get_by_role("link", name="Services", exact=True).click()
@@ -157,15 +146,15 @@ def test_deposit_when_without_scripts_then_requested_and_canceled(site, open_pag
     sign_in(page, site.url)
     page.goto(site.url + reverse("wallet"))
     page.get_by_role("link", name="Add funds").last.click()
-    page.get_by_role("link", name=re.compile("Crypto")).click()
+    page.get_by_role("radio", name=re.compile("Crypto")).check()
     page.get_by_label("Amount").fill("1")
-    page.get_by_role("button", name="Send the request").click()
+    page.get_by_role("button", name="Show how to pay").click()
     expect(page.get_by_label("Amount")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("main")).to_contain_text("smallest amount is $5.00")
     page.get_by_label("Amount").fill("20000")
-    page.get_by_role("button", name="Send the request").click()
-    page.get_by_text("Cancel this request", exact=True).click()
-    page.get_by_role("button", name="Yes, cancel").click()
+    page.get_by_role("button", name="Show how to pay").click()
+    page.get_by_text("Abandon this payment", exact=True).click()
+    page.get_by_role("button", name="Yes, abandon it").click()
     expect(page.locator("main")).to_contain_text("You canceled this request")
     assert Deposit.objects.get().state == "canceled"
 
@@ -176,9 +165,10 @@ def test_receipt_when_of_a_wrong_type_then_an_error_and_input_kept(site, open_pa
     sign_in(page, site.url)
     page.goto(site.url + reverse("add_funds"))
     page.get_by_label("Amount").fill("50")
+    page.get_by_text("Have you paid already?").click()
     page.get_by_label("Reference").fill("kept")
     page.get_by_label("Receipt").set_input_files(private_folder / "page.png")
-    page.get_by_role("button", name="Send the request").click()
+    page.get_by_role("button", name="Show how to pay").click()
     field = page.get_by_label("Receipt")
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(page.locator("main")).to_contain_text("not a PNG, JPEG, WebP or PDF")

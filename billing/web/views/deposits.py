@@ -1,4 +1,4 @@
-"""Adding funds, and the state of each request. Views parse and choose a page; `billing/deposits.py` decides."""
+"""Adding funds: ways to pay, the amount, and what the customer gets. `billing/deposits.py` decides."""
 
 from __future__ import annotations
 
@@ -10,29 +10,22 @@ from uuid import uuid4
 from csp.constants import SELF
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django.views.decorators.vary import vary_on_headers
+from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.deposits import (
-    AlreadyDecided,
-    AlreadyRequested,
-    DepositRefused,
-    cancel_deposit,
-    request_deposit,
-)
+from billing.deposits import AlreadyRequested, DepositRefused, request_deposit, waiting_deposits
 from billing.forms import DepositForm
-from billing.methods import MethodFailed, has_reference, method_of, offered_methods
-from billing.models import Deposit, Invoice, Payment, PaymentMethod, Redemption
+from billing.methods import MethodFailed, is_by_hand, method_of, offered_methods
+from billing.models import Deposit, PaymentMethod
 from billing.promotions.coupons import CouponRefused, check_coupon
-from billing.receipts import type_of_stored
-from panel.accounts.sign_in.second_factor import lacks_second_factor
+from billing.usual_waits import usual_wait, wait_words
+from billing.web.amount_chips import amount_chips
+from billing.web.request_stages import with_money
 from panel.accounts.signed_in import user_of
-from panel.lib import clock
 from panel.lib.keyset_pagination import page_of
 from panel.lib.money import MoneyError, format_plain, parse_money
 
@@ -48,7 +41,9 @@ def add_funds(request: HttpRequest) -> HttpResponse:
     offered = offered_methods()
     if request.method != "POST":
         chosen = _find(offered, request.GET.get("method", "")) or (offered[0] if offered else None)
-        return _funds_page(request, offered, _form(chosen, initial=_asked_amount(request, chosen)) if chosen else None)
+        # A change of the way keeps what is typed; a link may ask for less than a way takes.
+        first = _kept_fields(request) if getattr(request, "htmx", False) else _asked_amount(request, chosen)
+        return _funds_page(request, offered, _form(chosen, initial=first) if chosen else None)
     chosen = _find(offered, request.POST.get("method", ""))
     if chosen is None:
         messages.error(request, _GONE)
@@ -83,14 +78,18 @@ def _form(chosen: PaymentMethod, *args: Any, **kwargs: Any) -> DepositForm:
     return method_of(chosen).form(*args, method=chosen, **kwargs)
 
 
-def _asked_amount(request: HttpRequest, method: PaymentMethod) -> dict[str, str]:
+def _kept_fields(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "") for name in ("amount", "coupon")}
+
+
+def _asked_amount(request: HttpRequest, method: PaymentMethod | None) -> dict[str, str]:
     """Return the amount of the address as the form's first value, at least the smallest that the method takes."""
-    text = request.GET.get("amount", "")
+    text = request.GET.get("amount", "") if method else ""
     try:
         amount = parse_money(text)
     except MoneyError:
         return {}
-    if amount <= 0:
+    if method is None or amount <= 0:
         return {}
     return {"amount": text if amount >= method.minimum else format_plain(method.minimum)}
 
@@ -108,15 +107,16 @@ def _with_fresh_key(request: HttpRequest, chosen: PaymentMethod) -> DepositForm:
 
 
 def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: DepositForm | None) -> HttpResponse:
-    deposits = Deposit.objects.filter(customer_id=request.user.pk).select_related("method")
+    deposits = with_money(Deposit.objects.filter(customer_id=request.user.pk))
+    waiting = waiting_deposits(customer_id=user_of(request).pk)
     context: dict[str, Any] = {
-        "methods": offered,
+        "ways": [(one, wait_words(usual_wait(one), is_by_hand=is_by_hand(one))) for one in offered],
+        "waiting": with_money(waiting),
         "form": form,
         "button": _(method_of(form.method).button) if form else "",
-        "pays_first": bool(form and form.method.instructions and not has_reference(form.method)),
-        "page": page_of(deposits, params=request.GET.dict(), size=_SHOWN),
+        "chips": amount_chips(form.method) if form else (),
+        "page": page_of(deposits.exclude(pk__in=waiting.values("pk")), params=request.GET.dict(), size=_SHOWN),
         "customer_email": request.user.get_username(),
-        "asked_amount": request.GET.get("amount", "")[:20],
     }
     if form:
         # The field already shows what is wrong with the amount.
@@ -125,9 +125,10 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         context["readings"] = context["readings"] or form.amount_readings
         _focus_first_error(form)
     response = render(request, "billing/add_funds.html", context)
-    if form and (origins := method_of(form.method).origins_of(form.method)):
-        # The CSP of the page with the form limits where its submission may redirect.
-        response._csp_update = {"form-action": [SELF, *origins]}  # type: ignore[attr-defined]
+    origins = {origin for one in offered for origin in method_of(one).origins_of(one)}
+    if origins:
+        # The CSP of the page with the form limits where its submission may redirect, whatever is chosen.
+        response._csp_update = {"form-action": [SELF, *sorted(origins)]}  # type: ignore[attr-defined]
     return response
 
 
@@ -177,84 +178,3 @@ def _preview(request: HttpRequest, method: PaymentMethod, text: str, code: str) 
         "why_not": "",
         "readings": (),
     }
-
-
-def _own(request: HttpRequest, pk: int) -> Deposit:
-    """Return the customer's deposit; raise Http404 for another's."""
-    return get_object_or_404(Deposit.objects.select_related("method"), pk=pk, customer_id=request.user.pk)
-
-
-@login_required
-@cache_control(private=True, no_cache=True)
-@vary_on_headers("HX-Request")
-@require_safe
-def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the state of a request. The page's own polls get 204 until the state changes."""
-    deposit = _own(request, pk)
-    if getattr(request, "htmx", False) and request.GET.get("state") == deposit.state:
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    redemption = Redemption.objects.select_related("coupon").filter(deposit=deposit).first()
-    promised = deposit.bonus_terms.bonus_of(deposit.amount)
-    if redemption:
-        promised += redemption.bonus_of(deposit.amount)
-    invoice = Invoice.objects.filter(deposit=deposit).first()
-    context = {
-        "deposit": deposit,
-        "invoice": invoice,
-        "seen": Payment.objects.filter(deposit=deposit, state=Payment.State.SEEN).exists() if invoice else False,
-        "promised": promised,
-        "redemption": redemption,
-        "code": deposit.code if has_reference(deposit.method) else "",
-        "is_expired": deposit.expires_at is not None and deposit.expires_at <= clock.now(),
-        "expected": deposit.amount + promised,
-        "fee": deposit.fee_terms.fee_on(deposit.amount),
-        "sum": deposit.added,
-        "customer_email": request.user.get_username(),
-        "focus_messages": True,
-    }
-    return render(request, "billing/deposit.html", context)
-
-
-@login_required
-@require_POST
-def deposit_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancel a pending request."""
-    deposit = _own(request, pk)
-    try:
-        cancel_deposit(deposit=deposit)
-    except AlreadyDecided as error:
-        if error.deposit.state != Deposit.State.CANCELED:  # Else the second half of a double click.
-            messages.warning(request, _("It was decided a moment before, so it was not canceled."))
-    else:
-        messages.success(request, _("Your request was canceled."))
-    return redirect("deposit_detail", pk)
-
-
-@login_required
-@never_cache
-@require_safe
-def deposit_receipt(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Return the receipt to its customer and to staff who may see deposits; 404 for others."""
-    deposits = Deposit.objects.exclude(receipt="")
-    user = request.user
-    if not (user.is_staff and user.has_perm("billing.view_deposit") and not lacks_second_factor(user)):
-        deposits = deposits.filter(customer_id=user.pk)
-    deposit = get_object_or_404(deposits, pk=pk)
-    found = type_of_stored(deposit.receipt.name or "")
-    if found is None:
-        raise Http404
-    try:
-        file = deposit.receipt.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
-    # Under a name of our own: a picture that the customer named .html would run as a page.
-    response = FileResponse(
-        file,
-        as_attachment=not found.is_image,
-        filename=f"receipt-{deposit.pk}{found.suffix}",
-        content_type=found.content_type,
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
-    return response

@@ -17,6 +17,7 @@ from billing.wallets import wallet_of
 from billing.web.entry_lines import ENTRY_HEADER, entry_rows
 from billing.web.filters import EntryFilter
 from billing.web.kind_names import KIND_NAMES
+from billing.web.request_stages import with_money
 from billing.web.spending import spending_of
 from billing.web.tables import EntryTable
 from panel.accounts.signed_in import user_of
@@ -49,7 +50,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "query": urlencode(chosen),
         "page": page,
         "table": EntryTable(page.rows),
-        "waiting": waiting.select_related("method"),
+        "waiting": with_money(waiting),
     }
     return render(request, "billing/wallet.html", context)
 

@@ -118,6 +118,7 @@ def _not_approved(shop: Shop, owner: User, method: PaymentMethod) -> list[Deposi
     """Return a deposit that waits for the owner, one that was refused, and one that its customer canceled."""
     waiting = _deposit(shop, NEWCOMER, method, amount=120 * MICRO, created_at=shop.ago(43 * 60))
     waiting.reference = "TRX-604417"
+    waiting.paid_at, waiting.expires_at = waiting.created_at, None
     refused = _deposit(shop, QUIET, method, amount=80 * MICRO, created_at=shop.ago(11 * DAY))
     refused.reference, refused.note, refused.state = "TRX-118205", _REFUSED, Deposit.State.REFUSED
     refused.decided_at, refused.decided_by = shop.ago(11 * DAY - 5 * HOUR), owner

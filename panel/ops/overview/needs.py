@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from billing.models import Deposit
+from billing.deposits import deposits_to_decide
 from catalog.models import CatalogChange, Provider
 from orders.models import OrderInReview
 from orders.states import Submission
@@ -127,7 +127,7 @@ def count_reviews() -> int:
 
 def count_deposits() -> int:
     """Return how many deposits wait for staff."""
-    return Deposit.objects.filter(state=Deposit.State.PENDING).count()
+    return deposits_to_decide().count()
 
 
 def count_second_looks() -> int:

@@ -10,7 +10,9 @@ import structlog
 from django.conf import settings
 from django.db.models import Count, F, Min, QuerySet, Sum
 
+from billing.deposits import deposits_to_decide
 from billing.models import Deposit
+from billing.references import shown_code
 from catalog.models import Provider
 from catalog.provider_health import runway_days
 from orders.models import OrderInReview
@@ -50,11 +52,14 @@ def watch_business() -> None:
 
 def watch_deposits() -> None:
     """Alert on each deposit that waits for a decision: somebody has paid, and waits for the money."""
-    waiting = Deposit.objects.filter(state=Deposit.State.PENDING).select_related("customer", "method")
+    waiting = deposits_to_decide().select_related("customer", "method")
 
     def text(deposit: Deposit) -> str:
         amount = format_money(deposit.amount, settings.PANEL_CURRENCY, exact=True)
-        return f"A deposit of {amount} by {deposit.customer.email} waits for your decision."
+        code = f", reference {shown_code(deposit.code)}" if deposit.code else ""
+        return (
+            f"A deposit of {amount} by {deposit.customer.email} waits for your decision: {deposit.method.name}{code}."
+        )
 
     _follow(Cause.DEPOSIT_WAITS, waiting, text)
 

@@ -1,4 +1,5 @@
-// Copy buttons: copy what `data-copy` selects, or the code below the button. Without scripts they stay hidden.
+// Copy buttons: copy what `data-copy` selects, or the code below the button; `data-text` is what is copied of it.
+// Without scripts they stay hidden.
 (() => {
   "use strict";
 
@@ -22,9 +23,9 @@
     return isDone;
   };
 
-  const copy = async (source) => {
+  const copy = async (source, text) => {
     try {
-      await navigator.clipboard.writeText(source.textContent.trim());
+      await navigator.clipboard.writeText(text ?? source.textContent.trim());
       return true;
     } catch {
       return copySelected(source);
@@ -42,7 +43,7 @@
 
   document.addEventListener("click", async ({ target }) => {
     const button = target.closest("[data-copy]");
-    if (button) tell(button, (await copy(sourceOf(button))) ? "Copied" : "Select it and copy");
+    if (button) tell(button, (await copy(sourceOf(button), button.dataset.text)) ? "Copied" : "Select it and copy");
   });
 
   document.addEventListener("htmx:afterSettle", show);

@@ -78,12 +78,12 @@ def test_limits_when_there_is_a_fee_then_of_what_is_added(signed_in):
 
 def test_request_when_the_fee_rose_meanwhile_then_confirmed_again(signed_in, method):
     page = signed_in.get(reverse("add_funds")).content.decode()
-    [seen] = re.findall(r'name="seen_fee" value="([^"]*)"', page)
+    [seen] = re.findall(r'name="seen_fee_\d+" value="([^"]*)"', page)
     PaymentMethod.objects.update(fee_bp=500)
     response = send(signed_in, method, seen_fee=seen)
     assert "The fee has changed" in response.content.decode()
     assert not Deposit.objects.exists()
-    [seen] = re.findall(r'name="seen_fee" value="([^"]*)"', response.content.decode())
+    [seen] = re.findall(r'name="seen_fee_\d+" value="([^"]*)"', response.content.decode())
     assert send(signed_in, method, seen_fee=seen).status_code == 302
     assert Deposit.objects.get().fee_bp == 500
 

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from billing.deposits import cancel_deposit
+from billing.said_paid import say_paid
 from catalog.models import Provider, ProviderFigures
 from orders.models import Order
 from orders.states import ReviewReason
@@ -39,6 +40,9 @@ def test_panel_when_all_is_well_then_no_alert(provider, customer):
 
 def test_deposit_when_it_waits_then_an_alert_of_it_until_it_is_decided(customer):
     deposit = make.pending_deposit(customer)
+    watch_business()
+    assert open_texts() == {}
+    say_paid(deposit_id=deposit.pk)
     watch_business()
     watch_business()
     alert = Alert.objects.get()
@@ -145,7 +149,7 @@ def test_disk_when_nearly_full_then_told(monkeypatch, total, free, is_full):
 
 
 def test_watch_when_one_fails_then_the_others_are_done(customer, monkeypatch):
-    make.pending_deposit(customer)
+    make.pending_deposit(customer, reference="TX 1")
 
     def fail() -> Any:
         raise ValueError("broken")
