@@ -23,12 +23,17 @@ class Chip:
     bonus_bp: int
 
 
-def amount_chips(method: PaymentMethod) -> list[Chip]:
-    """Return at most MOST amounts within the method's limits, those where a bonus begins among them."""
+def amount_chips(method: PaymentMethod, *, asked: int | None = None) -> list[Chip]:
+    """Return at most MOST amounts within the method's limits, those where a bonus begins among them.
+
+    `asked`, what a link asks for, comes first.
+    """
     tiers = {amount: bp for amount, bp in method.tiers or () if method.minimum <= amount <= method.maximum}
     begins = sorted(tiers)[:3]
     round_ones = [one for one in _round_amounts(method) if one not in tiers]
     chosen = sorted([*begins, *round_ones[: MOST - len(begins)]])
+    if asked and method.minimum <= asked <= method.maximum:
+        chosen = [asked, *(one for one in chosen if one != asked)][:MOST]
     return [Chip(format_plain(one), _text(one), tiers.get(one, 0)) for one in chosen]
 
 

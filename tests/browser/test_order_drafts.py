@@ -66,7 +66,7 @@ def test_order_when_money_is_missing_then_kept_through_the_payment(shop, open_pa
     expect(page.get_by_text("Your order is kept: 7,000 of Followers, $17.50.")).to_be_visible()
     expect(page.locator("#id_amount")).to_have_value("7.50")
     check_in_both_themes(page, viewport)
-    page.locator("#funds-form button").click()
+    page.locator("#funds-button button").click()
     page.wait_for_url("**/deposits/*/")
     deposit = Deposit.objects.get()
     approve_deposit(deposit_id=deposit.pk, credited=deposit.amount, actor=owner)

@@ -84,14 +84,19 @@ def _kept_fields(request: HttpRequest) -> dict[str, str]:
 
 def _asked_amount(request: HttpRequest, method: PaymentMethod | None) -> dict[str, str]:
     """Return the amount of the address as the form's first value, at least the smallest that the method takes."""
-    text = request.GET.get("amount", "") if method else ""
+    amount = _asked(request)
+    if method is None or amount is None:
+        return {}
+    return {"amount": request.GET["amount"] if amount >= method.minimum else format_plain(method.minimum)}
+
+
+def _asked(request: HttpRequest) -> int | None:
+    """Return the amount (micro-units) of the address, None if it has none."""
     try:
-        amount = parse_money(text)
+        amount = parse_money(request.GET.get("amount", ""))
     except MoneyError:
-        return {}
-    if method is None or amount <= 0:
-        return {}
-    return {"amount": text if amount >= method.minimum else format_plain(method.minimum)}
+        return None
+    return amount if amount > 0 else None
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
@@ -114,7 +119,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         "waiting": with_money(waiting),
         "form": form,
         "button": _(method_of(form.method).button) if form else "",
-        "chips": amount_chips(form.method) if form else (),
+        "chips": amount_chips(form.method, asked=_asked(request)) if form else (),
         "page": page_of(deposits.exclude(pk__in=waiting.values("pk")), params=request.GET.dict(), size=_SHOWN),
         "customer_email": request.user.get_username(),
     }

@@ -43,6 +43,18 @@ def test_chips_when_bonuses_begin_then_marked_and_no_more_than_fit():
 
 
 @pytest.mark.django_db
+def test_chips_when_a_link_asks_for_an_amount_then_it_is_the_first(signed_in):
+    make.payment_method()
+
+    def first_two(amount):
+        page = signed_in.get(reverse("add_funds"), {"amount": amount})
+        return [chip.value for chip in page.context["chips"]][:2]
+
+    assert first_two("18.88") == ["18.88", "5"]
+    assert first_two("1") == first_two("nonsense") == first_two("0") == ["5", "10"]
+
+
+@pytest.mark.django_db
 def test_chip_when_sent_without_scripts_then_in_the_field_and_nothing_requested(signed_in):
     method = make.payment_method()
     data = {"method": method.pk, "amount": "", "amount_is": "25", "coupon": "", "request_key": uuid4().hex}
