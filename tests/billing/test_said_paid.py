@@ -149,7 +149,7 @@ def test_migration_when_requests_wait_then_those_by_hand_are_said_to_be_paid(cus
     decided = make.pending_deposit(customer, method=deposit.method)
     cancel_deposit(deposit=decided)
     signed = make.pending_deposit(customer, method=make.payment_method(kind="signed"))
-    migration = import_module("billing.migrations.0015_transfers_added_lately")
+    migration = import_module("billing.migrations.0016_transfers_added_lately")
     migration.say_paid(apps, SimpleNamespace(connection=connection))
     assert list(deposits_to_decide()) == [deposit]
     deposit.refresh_from_db()
