@@ -6,9 +6,10 @@ from django.conf import settings
 
 from billing import ledger
 from billing.adjusting import adjust_wallet
+from billing.bank.decide import LineRefused, approve_line
 from billing.deposits import DecisionRefused, approve_deposit
 from billing.intake.crediting import CannotCredit, PaymentMoved, credit_held_payment
-from billing.models import Deposit, Payment, Wallet
+from billing.models import BankLine, Deposit, Payment, Wallet
 from panel.lib.money import format_money
 from panel.lib.own_account import OwnAccount
 from panel.staff.acts import Act, ActRefused
@@ -19,6 +20,7 @@ from panel.staff.models import SecondLook
 ADJUST = "adjust_wallet"
 APPROVE = "approve_deposit"
 CREDIT = "credit_payment"
+APPROVE_LINE = "approve_bank_line"
 
 
 def asked_adjustment(
@@ -45,6 +47,21 @@ def asked_approval(*, deposit: Deposit, credited: int, note: str) -> Asked:
         text=f"Approve deposit {deposit.pk} of {deposit.customer}: {_shown(credited)} by {deposit.method.name}",
         params={"credited": credited, "note": note},
         request_key=f"{APPROVE}:{deposit.pk}",
+        customer_id=deposit.customer_id,
+    )
+
+
+def asked_line(*, line: BankLine, deposit: Deposit, note: str) -> Asked:
+    """Return what to ask for if approving a deposit by a line of a bank statement is above the limit."""
+    return Asked(
+        act=APPROVE_LINE,
+        about=line,
+        text=(
+            f"Approve deposit {deposit.pk} of {deposit.customer} with {_shown(line.amount)} that came in by "
+            f"{line.method.name}, line {line.pk} of its bank statement"
+        ),
+        params={"deposit_id": deposit.pk, "note": note},
+        request_key=f"{APPROVE_LINE}:{line.pk}:{deposit.pk}",
         customer_id=deposit.customer_id,
     )
 
@@ -85,6 +102,15 @@ def _approve(look: SecondLook, why: Why) -> str:
     return f"{_shown(decided.added)} was added to the wallet of {decided.customer}."
 
 
+def _approve_line(look: SecondLook, why: Why) -> str:
+    try:
+        decided = approve_line(line_id=look.object_id, actor=look.asked_by, why=why, **look.params)
+    except (LineRefused, DecisionRefused, OwnAccount) as error:
+        raise ActRefused(str(error)) from error
+    added = (decided.credited or 0) + decided.bonus
+    return f"{_shown(added)} was added to the wallet of {decided.customer}."
+
+
 def _credit(look: SecondLook, why: Why) -> str:
     deposit, came_in = Deposit.objects.select_related("customer").get(pk=look.params["deposit"]), look.params["came_in"]
     try:
@@ -105,5 +131,6 @@ def _shown(micros: int) -> str:
 ACTS = (
     Act(ADJUST, "billing.add_entry", _adjust),
     Act(APPROVE, "billing.decide_deposit", _approve),
+    Act(APPROVE_LINE, "billing.decide_deposit", _approve_line),
     Act(CREDIT, "billing.decide_deposit", _credit),
 )

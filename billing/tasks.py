@@ -2,6 +2,7 @@
 
 from billing import mails
 from billing.intake.rounds import run_payments
+from billing.reconciliation.days import run_comparisons
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 
@@ -18,3 +19,10 @@ def credit_payments() -> None:
     """Credit what came in through gateways, and free the coupons of expired requests."""
     run_payments()
     record_heartbeat(task="credit_payments")
+
+
+@periodic
+def compare_payment_days() -> None:
+    """Compare the days of gateways that are due with what was credited."""
+    run_comparisons()
+    record_heartbeat(task="compare_payment_days")

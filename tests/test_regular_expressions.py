@@ -20,7 +20,9 @@ from django.core.validators import validate_email
 from django.http import QueryDict
 from django.test import RequestFactory
 
+from billing.bank.values import MAX_CELL
 from billing.intake.calls import MAX_BODY as MAX_INTAKE
+from billing.models.bank import MAX_TEXT as MAX_LINE
 from catalog.link_kinds import Expected, guess_target
 from catalog.prices import csv_format
 from catalog.service_types import SPECS, Kind
@@ -86,13 +88,15 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/admin/wallets.py: request_key": REQUEST_KEY,
     "billing/forms.py: request_key": REQUEST_KEY,
     "billing/fee_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
+    "billing/bank/values.py: _NUMBER": Untrusted("a cell of a bank's file", MAX_CELL),
+    "billing/bank/values.py: _PARTS": Untrusted("a cell of a bank's file", MAX_CELL),
     "billing/intake/arrivals.py: _AMOUNT": Untrusted("an amount in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _CURRENCY": Untrusted("a currency in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _ID": Untrusted("an id in a signed call", MAX_INTAKE),
     "billing/intake/arrivals.py: _NUMBER": Untrusted("a number in a signed call", MAX_INTAKE),
     "billing/bonus_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
     "billing/promotions/coupons.py: _CODE": Untrusted("a field of the owner's form", MAX_BODY),
-    "billing/references.py: _WORD": Untrusted("a reference in a signed call", 200),
+    "billing/references.py: _WORD": Untrusted("a reference in a signed call, or a bank's text", MAX_LINE),
     "panel/lib/signatures.py: _ID": Untrusted("a header", MAX_HEADER),
     "panel/lib/signatures.py: _SECONDS": Untrusted("a header", MAX_HEADER),
     "billing/web/entry_lines.py: _DEPOSIT_KEY": Trusted("keys of ledger entries, written by the panel"),

@@ -85,6 +85,8 @@ class Cause(StrEnum):
     UNKNOWN_INVOICE = "payment-method:{}:unknown-invoice"
     HELD_PAYMENT = "payment:{}:held"
     REVERSAL = "payment:{}:reversal"
+    # About a day of payments, compared with their gateway.
+    PAYMENT_DAY = "payment-day:{}"
 
     @property
     def tells_costs(self) -> bool:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.intake.rounds import run_payments
 from billing.mails import send_due_mails
+from billing.reconciliation.days import run_comparisons
 from catalog.provider_accounts import check_providers
 from catalog.shop.changelog import record_shop_changes
 from orders.checkout.drip_feeds import begin_due_runs
@@ -58,6 +59,9 @@ ROUNDS: dict[str, Round] = {
     "begin_runs": Round(begin_due_runs, "Create the orders of drip-feeds that are due.", "{count} runs began."),
     "check_providers": Round(
         _check_providers, "Ask every active provider for its balance.", "All active providers answered."
+    ),
+    "compare_payment_days": Round(
+        run_comparisons, "Compare days of payments with their gateways' lists.", "{count} days were looked at."
     ),
     "credit_payments": Round(run_payments, "Credit what came in through gateways.", "{count} payments were looked at."),
     "count_figures": Round(

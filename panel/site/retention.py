@@ -41,5 +41,6 @@ KEEP_CALLS_DAYS = Number(
     least=30,
     most=3_650,
     unit="days",
-    help="What gateways told word for word. Payments stay.",
+    help="What gateways told word for word, their lists by day, and lines of bank statements that were for no request. "
+    "Payments stay.",
 )

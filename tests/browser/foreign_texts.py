@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, time
 from itertools import count, cycle
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, models, transaction
+from django.utils import timezone
 
 from billing import append_only
 from panel.activity import append_only as acts
@@ -58,6 +60,8 @@ FOREIGN = {
     "accounts.SignIn": "typed agent",
     "activity.ActivityDetail": "agent changes",
     "usersessions.UserSession": "user_agent",
+    "billing.BankLine": "text note",
+    "billing.ComparedDay": "problem listed",
     "billing.Deposit": "reference receipt_name",
     "billing.GatewayCall": "body headers",
     "billing.Invoice": "details last_error",
@@ -117,6 +121,7 @@ OURS = {
     "sessions.Session": "session_key session_data",
     "mfa.Authenticator": "data",
     "admin.LogEntry": "object_id",
+    "billing.BankLine": "digest",
     "billing.Coupon": "code",
     "billing.Deposit": "code receipt note request_key tiers",
     "billing.Entry": "key",
@@ -178,6 +183,17 @@ _SHAPES: dict[str, Callable[[str], Any]] = {
     ],
     "billing.GatewayCall.body": lambda text: text.encode(),
     "billing.GatewayCall.headers": lambda text: {"user-agent": text},
+    "billing.ComparedDay.listed": lambda text: [
+        {
+            "id": text,
+            "ref": text,
+            "amount": 1,
+            "currency": text,
+            "effect": "credit",
+            "words": text,
+            "at": datetime.combine(timezone.localdate(), time(12), UTC).isoformat(),
+        }
+    ],
     "billing.Invoice.details": lambda text: dict.fromkeys(("Network", "address", "amount", "coin", "memo"), text),
     "catalog.SyncRun.skipped": lambda text: [[1, text, text]],
     "catalog.SyncRun.grounds": lambda text: {

@@ -221,6 +221,12 @@ ADVICE = {
         "Look at the payment at the gateway. If the money is gone, take it from the customer's wallet, and settle it.",
         "admin:billing_payment_change",
     ),
+    Cause.PAYMENT_DAY: Advice(
+        Topic.DEPOSITS,
+        "Moves no money for it. Looks at the day again for a week, and ends the alert once both sides agree.",
+        "Open the day: each line says what differs. “Ask the gateway now” credits what was missed.",
+        "admin:billing_comparedday_change",
+    ),
     Cause.UNKNOWN_INVOICE: Advice(
         Topic.DEPOSITS,
         "Keeps the call and credits nothing.",

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from billing.models import GatewayCall
+from billing.models import BankLine, ComparedDay, GatewayCall
 from catalog.models import SyncRun
 from orders.models import DailySpending, OrderDraft
 from panel.accounts.models import AccountMail, SignIn
@@ -70,6 +70,21 @@ def prune_calls() -> int | None:
     old = Q(received_at__lt=_before(retention.KEEP_CALLS_DAYS.value))
     of_strangers = Q(is_genuine=False, received_at__lt=_before(STRANGERS_CALLS_DAYS))
     return _delete_batch(GatewayCall.objects.filter(old | of_strangers))
+
+
+def prune_compared_days() -> int | None:
+    """Delete a batch of old days of gateways. Return how many, or None if none is left. Payments stay."""
+    before = panel_day() - timedelta(days=retention.KEEP_CALLS_DAYS.value)
+    return _delete_batch(ComparedDay.objects.filter(day__lt=before))
+
+
+def prune_bank_lines() -> int | None:
+    """Delete a batch of old lines of bank statements that are for no request. Return how many, or None if none is left.
+
+    Those that brought a deposit stay, and those that nobody decided about.
+    """
+    dismissed = BankLine.objects.filter(state=BankLine.State.DISMISSED)
+    return _delete_batch(dismissed.filter(decided_at__lt=_before(retention.KEEP_CALLS_DAYS.value)))
 
 
 def prune_errors() -> int | None:

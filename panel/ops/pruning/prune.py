@@ -14,7 +14,9 @@ import structlog
 from panel.ops.pruning.ended_orders import prune_answers, prune_events
 from panel.ops.pruning.old_rows import (
     prune_alerts,
+    prune_bank_lines,
     prune_calls,
+    prune_compared_days,
     prune_deliveries,
     prune_drafts,
     prune_errors,
@@ -37,6 +39,8 @@ PAUSE_SECONDS = 0.05
 STEPS: tuple[Callable[[], int | None], ...] = (
     prune_alerts,
     prune_calls,
+    prune_compared_days,
+    prune_bank_lines,
     prune_deliveries,
     prune_errors,
     prune_imports,

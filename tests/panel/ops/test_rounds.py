@@ -14,6 +14,7 @@ from panel.task_settings import beat_schedule
 OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "check_settings"}
 # Rounds that never had a command of their own.
 NEW = {
+    "compare_payment_days",
     "credit_payments",
     "move_customers",
     "prune",
