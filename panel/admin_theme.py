@@ -141,6 +141,11 @@ UNFOLD: dict[str, object] = {
                         ),
                     },
                     _item("Money in", "calendar_month", _MONEY_IN, "billing.view_payment"),
+                    _item("Reconciliation", "balance", "billing_comparedday_changelist", "billing.view_payment"),
+                    {
+                        **_item("Bank statements", "account_balance", "billing_bankline_match", "billing.view_payment"),
+                        "active": lambda request: _is_at(request, "billing_bankline_"),
+                    },
                     _item("Invoices", "request_quote", "billing_invoice_changelist", "billing.view_invoice"),
                     _item("Reversals", "undo", "billing_reversal_changelist", "billing.view_reversal"),
                     _item(

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from billing.intake import gateways
-from billing.models import Coupon, GatewayCall, Invoice, Payment, Reversal
+from billing.models import BankLine, ComparedDay, Coupon, GatewayCall, Invoice, Payment, PaymentMethod, Reversal
 from billing.wallets import wallet_of
 from catalog.models import (
     CatalogChange,
@@ -83,6 +83,18 @@ def delivered(channel: Channel) -> Delivery:
     return Delivery.objects.create(
         channel=channel, kind="test", uid="msg_1", subject="A test", text="Fine.", state="delivered", log=[attempt]
     )
+
+
+def compared_day(method: PaymentMethod) -> ComparedDay:
+    now = timezone.now()
+    return ComparedDay.objects.create(method=method, day=timezone.localdate(), listed_at=now, asked_at=now)
+
+
+def bank_line(**values: Any) -> BankLine:
+    method = PaymentMethod.objects.filter(kind="transfer").first()
+    assert method
+    digest = str(BankLine.objects.count())
+    return BankLine.objects.create(method=method, digest=digest, day=timezone.localdate(), amount=1, text="x", **values)
 
 
 def applied_change() -> PriceChange:
@@ -204,6 +216,9 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         "billing_paymentmethod_signed_calls": signed,
         "billing_paymentmethod_gateway": by_gateway,
         "billing.Invoice": invoice,
+        "billing.ComparedDay": compared_day(by_gateway),
+        "billing.BankLine": bank_line(),
+        "billing_bankline_reopen": bank_line(state="dismissed", decided_at=timezone.now()),
         "billing.Reversal": Reversal.objects.create(payment=held, amount=1),
         "billing.Payment": held,
         "billing.GatewayCall": GatewayCall.objects.create(method=signed, outcome="refused", size=0),
