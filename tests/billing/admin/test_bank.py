@@ -176,6 +176,16 @@ def test_sure_lines_when_one_was_approved_by_hand_meanwhile_then_nothing_is_done
     assert BankLine.objects.get().state == "waiting"
 
 
+def test_sure_lines_when_more_came_since_the_preview_then_none_is_approved_unseen(staff_client, method, alice, deposit):
+    bring_in(staff_client, method, f"100,00;{deposit.code}")
+    seen = staff_client.get(f"{SURE}?method={method.pk}").context["seen"]
+    other = make.pending_deposit(alice, "50", method=method)
+    bring_in(staff_client, method, f"50,00;{other.code}")
+    answer = staff_client.post(f"{SURE}?method={method.pk}", {"seen": seen, **WHY}).content.decode()
+    assert "It changed since you opened this page" in answer
+    assert balance_of(customer=alice) == 0
+
+
 def test_sure_lines_when_one_is_ones_own_then_the_others_are_approved(staff_client, staff, method, deposit, alice):
     own = make.pending_deposit(staff, method=method)
     bring_in(staff_client, method, f"100,00;{own.code}", f"100,00;{deposit.code}")
