@@ -107,8 +107,7 @@ def _approve_line(look: SecondLook, why: Why) -> str:
         decided = approve_line(line_id=look.object_id, actor=look.asked_by, why=why, **look.params)
     except (LineRefused, DecisionRefused, OwnAccount) as error:
         raise ActRefused(str(error)) from error
-    added = (decided.credited or 0) + decided.bonus
-    return f"{_shown(added)} was added to the wallet of {decided.customer}."
+    return f"{_shown(decided.added)} was added to the wallet of {decided.customer}."
 
 
 def _credit(look: SecondLook, why: Why) -> str:

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from billing.admin.bank_statements import PERMISSION, StatementPages, match_address
 from billing.bank.decide import LineRefused, approve_line, dismiss_line, reopen_line
-from billing.bank.matching import Matched, Proposal, Sureness, asked_amount, match_lines
+from billing.bank.matching import Matched, Proposal, Sureness, match_lines
 from billing.deposits import MAX_NOTE, DecisionRefused
 from billing.models import BankLine, Deposit
 from billing.second_looks import asked_line
@@ -259,14 +259,14 @@ def proposals_for(line: BankLine) -> Matched:
 def in_words(proposal: Proposal) -> str:
     """Return a proposal for a choice."""
     deposit = proposal.deposit
-    asked = f"{shown_money(asked_amount(deposit))} of {deposit.customer}, {day_text(deposit.created_at)}"
+    asked = f"{shown_money(deposit.to_pay)} of {deposit.customer}, {day_text(deposit.created_at)}"
     return f"{deposit.pk}: {asked}. {proposal.sureness.name.capitalize()}: {proposal.why}"
 
 
 def added_text(deposit: Deposit) -> str:
-    """Return what an approved deposit added, with its bonus."""
+    """Return what an approved deposit added, less its fee and with its bonus."""
     bonus = f" + {shown_money(deposit.bonus)} bonus" if deposit.bonus else ""
-    return f"{shown_money(deposit.credited)}{bonus}"
+    return f"{shown_money(deposit.net)}{bonus}"
 
 
 def note_of(line: BankLine) -> str:

@@ -20,7 +20,7 @@ from django.urls import URLPattern, path, reverse
 from billing.admin.bank_uploads import ColumnsForm, StatementForm, keep_statement, kept_statement
 from billing.bank.decide import LineRefused, approve_line
 from billing.bank.lines import bank_methods, read_statement, store_lines
-from billing.bank.matching import Matched, Proposal, asked_amount, match_lines, waiting_lines
+from billing.bank.matching import Matched, Proposal, match_lines, waiting_lines
 from billing.bank.tables import text_of
 from billing.deposits import DecisionRefused
 from billing.models import BankLine, Deposit, PaymentMethod
@@ -49,10 +49,11 @@ MAX_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Sure:
-    """A line that is approved with others, and what it adds: amount and bonus in micro-units."""
+    """A line that is approved with others. In micro-units: what is taken of it as a fee, and the bonus on the rest."""
 
     line: BankLine
     proposal: Proposal
+    fee: int
     bonus: int
 
     @property
@@ -195,6 +196,7 @@ class StatementPages(ReadOnlyAdmin):
             ],
             "count": len(sure),
             "total": shown_money(sum(one.line.amount for one in sure)),
+            "fee": shown_money(fee) if (fee := sum(one.fee for one in sure)) else "",
             "bonus": shown_money(bonus) if (bonus := sum(one.bonus for one in sure)) else "",
             "limit": limit_sentence(user=user, kind=Kind.DEPOSIT),
             "form": form,
@@ -211,7 +213,7 @@ class StatementPages(ReadOnlyAdmin):
             try:
                 with transaction.atomic():
                     decided = approve_line(line_id=one.line.pk, deposit_id=one.deposit.pk, actor=user, why=why)
-                    added = (decided.credited or 0) + decided.bonus
+                    added = decided.added
                     text = f"{shown_money(added)} was added to the wallet of {decided.customer}."
                     self.log_change(request, one.line, text)
             except AboveLimit as above:
@@ -246,19 +248,21 @@ def _matched(method: PaymentMethod) -> list[Matched]:
 
 def _sure(method: PaymentMethod) -> list[Sure]:
     found = [one for one in _matched(method) if one.is_sure]
-    return [Sure(one.line, one.best, _bonus(one.line, one.best.deposit)) for one in found if one.best][:MAX_AT_ONCE]
+    return [_terms(one.line, one.best) for one in found if one.best][:MAX_AT_ONCE]
 
 
-def _bonus(line: BankLine, deposit: Deposit) -> int:
-    """Return the bonus that is promised as it stands now."""
+def _terms(line: BankLine, proposal: Proposal) -> Sure:
+    """Return the line with its fee and its bonus, as they are promised now."""
+    deposit = proposal.deposit
+    net = deposit.fee_terms.net_of(line.amount)
     redemption = getattr(deposit, "redemption", None)
-    by_coupon = redemption.bonus_of(line.amount) if redemption and redemption.given_back_at is None else 0
-    return deposit.bonus_terms.bonus_of(line.amount) + by_coupon
+    by_coupon = redemption.bonus_of(net) if redemption and redemption.given_back_at is None else 0
+    return Sure(line, proposal, line.amount - net, deposit.bonus_terms.bonus_of(net) + by_coupon)
 
 
 def _fingerprint(sure: list[Sure]) -> str:
     """Return what names the lines, requests and amounts that were shown."""
-    parts = [f"{one.line.pk}:{one.deposit.pk}:{one.line.amount}:{one.bonus}" for one in sure]
+    parts = [f"{one.line.pk}:{one.deposit.pk}:{one.line.amount}:{one.fee}:{one.bonus}" for one in sure]
     return sha256(",".join(parts).encode()).hexdigest()
 
 
@@ -269,7 +273,7 @@ def _in_words(matched: Matched) -> dict[str, Any]:
         "day": day_text(matched.line.day),
         "amount": shown_money(matched.line.amount),
         "best": best,
-        "asked": shown_money(asked_amount(best.deposit)) if best else "",
+        "asked": shown_money(best.deposit.to_pay) if best else "",
         "sureness": best.sureness.name.lower() if best else "",
         "others": max(0, len(matched.proposals) - 1),
         "hint": matched.hint,

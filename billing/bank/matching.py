@@ -73,17 +73,12 @@ def match_lines(*, method: PaymentMethod, lines: Sequence[BankLine]) -> list[Mat
     coded = _coded(lines)
     by_amount: dict[int, list[Deposit]] = defaultdict(list)
     for request in requests:
-        by_amount[asked_amount(request)].append(request)
+        by_amount[request.to_pay].append(request)
     amounts = Counter(line.amount for line in lines)
     matched = [
         _match(line, requests, coded, by_amount[line.amount], is_only=amounts[line.amount] == 1) for line in lines
     ]
     return _once_each(matched)
-
-
-def asked_amount(deposit: Deposit) -> int:
-    """Return what the customer was asked to pay, in micro-units."""
-    return deposit.amount
 
 
 def _with_customer(deposits: QuerySet[Deposit]) -> QuerySet[Deposit]:
@@ -138,7 +133,7 @@ def _hint_of(line: BankLine, named: Sequence[Deposit]) -> str:
 
 
 def _by_code(line: BankLine, deposit: Deposit) -> Proposal:
-    if asked_amount(deposit) == line.amount:
+    if deposit.to_pay == line.amount:
         return Proposal(deposit, Sureness.SURE, "Our code in its text, and its amount.")
     return Proposal(deposit, Sureness.LIKELY, "Our code in its text, but another amount.")
 
@@ -153,7 +148,7 @@ def _referred(line: BankLine, requests: Iterable[Deposit]) -> list[Deposit]:
 
 
 def _by_reference(line: BankLine, deposit: Deposit) -> Proposal:
-    if asked_amount(deposit) == line.amount:
+    if deposit.to_pay == line.amount:
         return Proposal(deposit, Sureness.LIKELY, "The customer's reference in its text, and its amount.")
     return Proposal(deposit, Sureness.POSSIBLE, "The customer's reference in its text, but another amount.")
 
