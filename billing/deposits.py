@@ -130,13 +130,16 @@ def request_deposit(
     reference: str = "",
     coupon: str = "",
     receipt: Receipt | None = None,
+    option: str = "",
 ) -> Requested:
     """Record that `customer` adds `amount` by `method`, once per `request_key`. Raise DepositRefused.
+
+    `option` is what the customer chose of those that the method's gateway has.
 
     The bonus, the coupon's and the fee are fixed here: later changes of them do not affect it. With a reference or a
     receipt the customer has paid already. The amount is raised a little where the method tells requests apart by it.
     """
-    earlier = _earlier(customer, method, amount, request_key)
+    earlier = _earlier(customer, method, amount, request_key, option)
     if earlier:
         return earlier
     check_deposit_amount(method=method, amount=amount)
@@ -151,7 +154,7 @@ def request_deposit(
             method = PaymentMethod.objects.select_for_update(no_key=True).get(pk=method.pk)
             # Serialize one customer's requests, or two of them could both be the last allowed.
             Wallet.objects.select_for_update(no_key=True).get(pk=wallet.pk)
-            requested = _earlier(customer, method, amount, request_key) or _create(
+            requested = _earlier(customer, method, amount, request_key, option) or _create(
                 customer=customer,
                 method=method,
                 amount=amount,
@@ -160,6 +163,7 @@ def request_deposit(
                 receipt=stored,
                 receipt_name=receipt.name if receipt else "",
                 request_key=request_key,
+                option=option,
             )
     finally:
         if stored and not (requested and requested.created):
@@ -167,11 +171,12 @@ def request_deposit(
     return requested
 
 
-def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: str) -> Requested | None:
+def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: str, option: str) -> Requested | None:
     deposit = Deposit.objects.filter(customer_id=customer.pk, request_key=request_key).first()
     if deposit is None:
         return None
-    if (deposit.method_id, deposit.amount - deposit.raised) != (method.pk, amount):
+    sent = (deposit.method_id, deposit.amount - deposit.raised, deposit.option)
+    if sent != (method.pk, amount, option):
         raise AlreadyRequested(
             _("This form was sent already, for %(sent)s. Send it again to add %(amount)s too.")
             % {"sent": _money(deposit.amount - deposit.raised), "amount": _money(amount)}

@@ -1,6 +1,7 @@
 """Celery tasks. Each calls one service for one round of what is due; running it twice is harmless."""
 
 from billing import mails
+from billing.intake.options import refresh_due_options
 from billing.intake.rounds import run_payments
 from billing.reconciliation.days import run_comparisons
 from panel.alerts.rounds import periodic
@@ -26,3 +27,10 @@ def compare_payment_days() -> None:
     """Compare the days of gateways that are due with what was credited."""
     run_comparisons()
     record_heartbeat(task="compare_payment_days")
+
+
+@periodic
+def refresh_options() -> None:
+    """Ask gateways what customers may choose, such as coins and their smallest amounts."""
+    refresh_due_options()
+    record_heartbeat(task="refresh_options")

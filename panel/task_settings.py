@@ -56,6 +56,7 @@ INTERVALS = {
     "catalog.tasks.find_shelf_news": 300.0,
     "billing.tasks.credit_payments": 10.0,
     "billing.tasks.compare_payment_days": 20.0,
+    "billing.tasks.refresh_options": 30.0,
     "billing.tasks.send_deposit_mails": 15.0,
     "panel.accounts.tasks.send_account_mails": 15.0,
     "panel.staff.tasks.send_look_mails": 15.0,

@@ -35,6 +35,7 @@ KEPT_HEADERS = (
     "webhook-timestamp",
     "webhook-signature",
     "btcpay-sig",
+    "x-nowpayments-sig",
 )
 MAX_HEADER = 500
 

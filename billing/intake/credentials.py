@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from billing.intake.gateways import Gateway, GatewayError
+from billing.intake.gateways import SANDBOX, Gateway, GatewayError
 from billing.models import PaymentMethod
 from panel.lib import clock
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
@@ -32,7 +32,7 @@ def credentials_for(gateway: Gateway, method: PaymentMethod) -> dict[str, str]:
     found = credentials_of(method)
     if missing := missing_of(gateway, found):
         raise GatewayError(f"It is not set up: {', '.join(missing)} is missing.")
-    return found
+    return {**found, SANDBOX: "yes"} if method.is_sandbox else found
 
 
 def missing_of(gateway: Gateway, stored: Mapping[str, str]) -> list[str]:
@@ -66,6 +66,10 @@ def store_credentials(*, method: PaymentMethod, values: Mapping[str, str], clear
     kept = {**stored, **{name: value for name, value in values.items() if value}}
     kept = {name: value for name, value in kept.items() if name not in cleared}
     method.credentials_encrypted = encrypt(json.dumps(kept, sort_keys=True))
+    # What may be chosen depends on them, so it is asked again.
     PaymentMethod.objects.filter(pk=method.pk).update(
-        credentials_encrypted=method.credentials_encrypted, reached_at=None, last_error=""
+        credentials_encrypted=method.credentials_encrypted,
+        reached_at=None,
+        last_error="",
+        options_due_at=clock.now(),
     )

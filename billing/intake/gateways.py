@@ -46,7 +46,11 @@ class Repair(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An invoice as a gateway is asked for it. `amount` is in micro-units of `currency`."""
+    """An invoice as a gateway is asked for it. `amount` is in micro-units of `currency`.
+
+    `option` is the code of the option that the customer chose. `told` are ids of further payments for the invoice that
+    genuine calls named.
+    """
 
     our_ref: str
     external_id: str
@@ -55,6 +59,8 @@ class Asked:
     customer_ref: str
     callback_url: str
     return_url: str
+    option: str = ""
+    told: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a gateway says of an invoice now. `is_over`: it waits for no more money."""
+    """What a gateway says of an invoice now. `is_over`: it waits for no more money.
+
+    `problems` are sentences for staff about what does not belong together; nothing of that is among `seen`.
+    """
 
     our_ref: str
     seen: Sequence[Seen]
     is_over: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
+    problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,7 @@ class Told:
     """What a genuine call is about: an invoice, by our reference or the gateway's id. `call_id`: the message's own.
 
     `url` is where that invoice is paid, if the call says so. One that is about something else `is_ignored`.
+    `payment_id` is a further payment for the invoice, one that reading the invoice does not find by itself.
     """
 
     call_id: str
@@ -110,6 +121,7 @@ class Told:
     url: str = ""
     is_test: bool = False
     is_ignored: bool = False
+    payment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,21 @@ class Credential:
 
 
 Credentials = Mapping[str, str]
+# The credential that is there while the method is a sandbox. Nobody types it.
+SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a customer chooses on our page before paying: a coin on a network.
+
+    `minimum` is the smallest amount in micro-units of the panel's currency, 0 if it is not known.
+    """
+
+    code: str
+    label: str
+    network: str = ""
+    minimum: int = 0
 
 
 class Gateway(ABC):
@@ -143,6 +170,8 @@ class Gateway(ABC):
     can_list: ClassVar[bool] = False
     # It can be asked to call us as if something had been paid.
     sends_tests: ClassVar[bool] = False
+    # The customer chooses one of its `options` before the invoice is created.
+    has_options: ClassVar[bool] = False
     # What the owner does with the address of our webhook, and the document about the set-up.
     webhook_help: ClassVar[str] = "If it asks for an address to call when a payment comes in, give it this one."
     manual: ClassVar[str] = ""
@@ -166,6 +195,17 @@ class Gateway(ABC):
     @abstractmethod
     def verify(self, call: Call, credentials: Credentials) -> Told:
         """Return what a call is about. Raise `panel.lib.signatures.BadSignature` if it is not genuine."""
+
+    def hint(self, call: Call) -> str:
+        """Return the gateway's id of the invoice that a call seems to be about, which is not known to be genuine.
+
+        "" if none. Never raises. The invoice is read once in a while for such calls, and nothing else follows.
+        """
+        return ""
+
+    def options(self, currency: str, credentials: Credentials) -> Sequence[Option]:
+        """Return what customers may choose now. It is asked in the background, and kept. For `has_options`."""
+        raise NotImplementedError
 
     @abstractmethod
     def check(self, credentials: Credentials) -> str:

@@ -75,6 +75,8 @@ def asked_of(invoice: Invoice) -> Asked:
         customer_ref=str(invoice.deposit.customer_id),
         callback_url=f"{site}{reverse('gateway_call', args=[invoice.method.kind, invoice.method_id])}",
         return_url=f"{site}{reverse('deposit_detail', args=[invoice.deposit_id])}",
+        option=invoice.deposit.option,
+        told=tuple(invoice.told or ()),
     )
 
 

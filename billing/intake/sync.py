@@ -99,6 +99,8 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
             "Nothing of it is credited.",
         )
         return _plan(invoice, invoice.state, error="The gateway says that this invoice is not ours.")
+    for problem in reading.problems:
+        _tell_conflict(invoice, problem)
     with transaction.atomic():
         Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
         due = [payment.pk for seen in reading.seen if (payment := _upsert(invoice, seen))]
@@ -268,7 +270,8 @@ def _plan(invoice: Invoice, state: str, *, reading: Reading | None = None, error
     now = clock.now()
     values: dict[str, object] = {"state": state, "last_error": error[:MAX_ERROR], "polls": invoice.polls + 1}
     if reading and reading.details:
-        values["details"] = dict(reading.details)
+        # A reading may leave out what only the creation told, such as the memo.
+        values["details"] = {**invoice.details, **reading.details}
     expires_at = invoice.expires_at or now
     due = next_poll(now=now, created_at=invoice.created_at, expires_at=expires_at, salt=invoice.pk)
     if error and due is None and now < expires_at + MAX_RETRIES:

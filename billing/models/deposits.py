@@ -44,6 +44,11 @@ class PaymentMethod(WithFee):
         null=True, blank=True, editable=False, help_text="When its gateway last answered."
     )
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
+    options = models.JSONField(
+        null=True, blank=True, editable=False, help_text="What customers may choose, as its gateway said it last."
+    )
+    options_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When its gateway said so.")
+    options_due_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_sandbox = models.BooleanField(
         "sandbox", default=False, db_default=False, help_text="For trying it out: nothing is ever credited."
     )
@@ -123,6 +128,9 @@ class Deposit(WithFee):
     fee = models.BigIntegerField(default=0, db_default=0)
     bonus = models.BigIntegerField(default=0)
     reference = models.CharField(max_length=200, blank=True)
+    option = models.CharField(
+        max_length=40, blank=True, default="", db_default="", help_text="What the customer chose: a coin on a network."
+    )
     code = models.CharField(
         max_length=8, null=True, blank=True, unique=True, help_text="What the payer writes with the payment."
     )

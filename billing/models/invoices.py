@@ -41,6 +41,9 @@ class Invoice(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.NEW)
     url = models.CharField(max_length=1_000, blank=True, help_text="Where the customer pays.")
     details = models.JSONField(default=dict, help_text="What the customer is shown: coin, network, address, amount.")
+    told = models.JSONField(
+        null=True, blank=True, help_text="Ids of further payments that genuine calls named; each is read as well."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True)

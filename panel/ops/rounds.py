@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from billing.intake.options import refresh_due_options
 from billing.intake.rounds import run_payments
 from billing.mails import send_due_mails
 from billing.reconciliation.days import run_comparisons
@@ -81,6 +82,9 @@ ROUNDS: dict[str, Round] = {
     ),
     "reconcile_orders": Round(
         _reconcile_orders, "Search for orders in doubt that are due.", "{count} doubts resolved."
+    ),
+    "refresh_options": Round(
+        refresh_due_options, "Ask gateways what customers may choose, such as coins.", "{count} methods were looked at."
     ),
     "send_account_mails": Round(send_account_mails, "Mail invitations and news about accounts.", "{count} mails sent."),
     "send_deposit_mails": Round(send_due_mails, "Mail customers how their deposits stand.", "{count} mails sent."),

@@ -33,6 +33,7 @@ from billing.intake.credentials import store_credentials
 from billing.intake.crediting import credit_held_payment
 from billing.intake.doors.btcpay import BTCPay
 from billing.intake.doors.cryptomus import Cryptomus, Heleket
+from billing.intake.doors.nowpayments.door import NowPayments
 from billing.intake.gateways import Gateway, Repair
 from billing.intake.invoices import open_invoice
 from billing.intake.rounds import run_payments
@@ -44,7 +45,7 @@ from tests import make
 from tests.billing.intake.calls import arrival_of, signed
 from tests.chaos.figures import Figures
 from tests.chaos.truth import audit_ledger
-from tests.gateway import cryptomus, doors, greenfield, server
+from tests.gateway import cryptomus, doors, greenfield, nowpayments, server
 
 CUSTOMERS, WORKERS, CALLERS = 40, 4, 2
 # Of all actions, how many are broken: a worker dies, an answer is lost, a read fails. And how many let invoices expire.
@@ -56,11 +57,16 @@ AMOUNTS = ("20", "20", "20", "7.5", "12.345678", "0.01", "250", "19.999999")
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A door, the books of the gateway behind it, and what it asks there with."""
+    """A door, the books of the gateway behind it, and what it asks there with.
+
+    `option` is what customers choose. If it `tells_each`, what is paid again is known only from a call about it.
+    """
 
     door: Gateway
     books: Any
     credentials: Mapping[str, str]
+    option: str = ""
+    tells_each: bool = False
 
 
 def plain(stack: ExitStack) -> list[Behind]:
@@ -80,8 +86,14 @@ def own_server(stack: ExitStack) -> list[Behind]:
     return [Behind(BTCPay(), gateway.books, gateway.credentials)]
 
 
+def chosen_coins(stack: ExitStack) -> list[Behind]:
+    gateway = stack.enter_context(nowpayments.running())
+    credentials = {"key": nowpayments.KEY, "ipn_secret": nowpayments.IPN_SECRET, "pegged": "usdt*"}
+    return [Behind(NowPayments(live=gateway.address), gateway.books, credentials, option="ltc", tells_each=True)]
+
+
 # Each opens a gateway until the stack ends, and returns the doors to it.
-DOORS: Sequence[Callable[[ExitStack], list[Behind]]] = (plain, coins, own_server)
+DOORS: Sequence[Callable[[ExitStack], list[Behind]]] = (plain, coins, own_server, chosen_coins)
 
 
 class _Killed(BaseException):
@@ -129,7 +141,7 @@ class _Chaos:
         books = self.behind[method.kind].books
         if self.chance(LOST):
             books.faults[self.choose(("create:lost", "create:dropped", "create:garbled"))] += 1
-        deposit = make.pending_deposit(customer, "20", method=method)
+        deposit = make.pending_deposit(customer, "20", method=method, option=self.behind[method.kind].option)
         self.survive(lambda: open_invoice(deposit=deposit))
         invoice = Invoice.objects.filter(deposit=deposit).first()
         if invoice is None or books.by_ref(invoice.our_ref) is None:
@@ -137,6 +149,8 @@ class _Chaos:
         for part in [amount] if self.chance(0.8) else [amount, "5.000001", amount]:
             books.pay(invoice.our_ref, part)
             self.figures.add("payments")
+            if self.behind[method.kind].tells_each:
+                self.keep_call(method, invoice.our_ref)
         if self.chance(0.05):
             with suppress(Exception):
                 cancel_deposit(deposit=deposit)
@@ -154,9 +168,7 @@ class _Chaos:
         invoice = self.choose(list(Invoice.objects.values_list("our_ref", "method_id")) or [("", 0)])
         if invoice[0] and self.chance(0.6):
             method = next(one for one in self.methods.values() if one.pk == invoice[1])
-            body, headers = self.behind[method.kind].books.message(invoice[0])
-            with self.lock:
-                self.calls.append((method, receive_webhook, Call(headers, body, len(body), "192.0.2.1")))
+            self.keep_call(method, invoice[0])
         if not self.calls:
             return
         method, receive, message = self.choose(self.calls)
@@ -164,6 +176,12 @@ class _Chaos:
             self.figures.add("calls")
             self.survive(lambda: receive(method=method, call=message))
         time.sleep(0.02)
+
+    def keep_call(self, method: PaymentMethod, ref: str) -> None:
+        """Have the gateway tell of an invoice, now or later."""
+        body, headers = self.behind[method.kind].books.message(ref)
+        with self.lock:
+            self.calls.append((method, receive_webhook, Call(headers, body, len(body), "192.0.2.1")))
 
     def work(self) -> None:
         """A worker does one round, with everything due at once."""
@@ -256,7 +274,7 @@ class _Chaos:
             paid.update(books.sums())
         expected = dict(self.told)
         for invoice in Invoice.objects.select_related("deposit", "method"):
-            is_lost = invoice.method.kind == doors.Lossy.code and not invoice.external_id
+            is_lost = self.behind[invoice.method.kind].door.repair is Repair.NONE and not invoice.external_id
             if is_lost and paid[invoice.our_ref]:
                 self.figures.add("paid into an invoice that cannot be found")
             else:

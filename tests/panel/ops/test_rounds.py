@@ -19,6 +19,7 @@ NEW = {
     "move_customers",
     "prune",
     "reckon_providers",
+    "refresh_options",
     "send_look_mails",
     "tell_customers",
     "tell_owner",
