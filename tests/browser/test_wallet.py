@@ -115,13 +115,14 @@ def test_fee_when_the_customer_pays_it_then_seen_while_typing(site, open_page, v
     page.goto(f"{site.url}{reverse('add_funds')}?method={method.pk}")
     amount, preview = page.get_by_label("Amount to add"), page.locator("#funds-preview")
     amount.scroll_into_view_if_needed()
-    before = page.get_by_label("Reference").bounding_box()
+    below = page.get_by_text("Have you paid already?")
+    before = below.bounding_box()
     expect(preview).to_contain_text("a fee of 4% + $0.10")
     amount.press_sequentially("20")
     expect(preview).to_contain_text("You pay $20.90: $20.00 + fee $0.90 (4% + $0.10)")
-    assert page.get_by_label("Reference").bounding_box() == before
+    assert below.bounding_box() == before
     check_in_both_themes(page, viewport)
-    page.get_by_role("button", name="Send the request").click()
+    page.get_by_role("button", name="Show how to pay").click()
     page.wait_for_url(re.compile(r"/wallet/deposits/\d+/$"))
     expect(page.locator("#deposit-live")).to_contain_text("You pay $20.90")
     check_in_both_themes(page, viewport)
