@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import F
 
 from billing.intake.credentials import credentials_for, note_failed, note_reached
 from billing.intake.crediting import credit_payment
@@ -102,7 +103,10 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
     for problem in reading.problems:
         _tell_conflict(invoice, problem)
     with transaction.atomic():
-        Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
+        # A reading that another has overtaken may say that money is not there which came since: it counts for nothing.
+        if not Invoice.objects.filter(pk=invoice_id, polls=invoice.polls).update(polls=F("polls") + 1):
+            Invoice.objects.filter(pk=invoice_id).update(next_poll_at=clock.now())
+            return _find(invoice_id)
         due = [payment.pk for seen in reading.seen if (payment := _upsert(invoice, seen))]
     for pk in due:
         credit_payment(payment_id=pk)
@@ -172,7 +176,6 @@ def _credit_later(payment: Payment, seen: Seen) -> Payment | None:
     if payment.state == states.DISMISSED:
         if has_grown:
             _hold(payment, seen, reason=Payment.Hold.MORE_CAME)
-            Payment.objects.filter(pk=payment.pk).update(came_in=seen.came_in)
         return None
     if seen.came_in != payment.came_in:
         # Seen on its way, it may have been more than came in the end.
@@ -188,11 +191,19 @@ def _credit_later(payment: Payment, seen: Seen) -> Payment | None:
 
 
 def _hold(payment: Payment, seen: Seen, *, reason: str = Payment.Hold.GATEWAY) -> None:
-    waiting = (Payment.State.SEEN, Payment.State.GONE, Payment.State.DISMISSED)
-    if payment.state not in waiting or (payment.state == Payment.State.DISMISSED and reason == Payment.Hold.GATEWAY):
+    states, is_by_gateway = Payment.State, reason == Payment.Hold.GATEWAY
+    if payment.state == states.DISMISSED and is_by_gateway:
+        return
+    # What is credited stays so, and what waits is told already: only more money is news.
+    known = {states.CREDITED: payment.credited, states.HELD: payment.came_in}.get(states(payment.state))
+    if known is not None and seen.came_in <= known:
         return
     Payment.objects.filter(pk=payment.pk).update(
-        state=Payment.State.HELD, hold=reason, due_at=None, note=seen.words[:300]
+        state=states.HELD,
+        hold=reason,
+        due_at=None,
+        came_in=seen.came_in or payment.came_in,
+        note=seen.words[:300],
     )
     raise_alert(
         cause=Cause.HELD_PAYMENT,
@@ -268,7 +279,7 @@ def _plan(invoice: Invoice, state: str, *, reading: Reading | None = None, error
     A call that came during the read has made the invoice due again, and it stays so.
     """
     now = clock.now()
-    values: dict[str, object] = {"state": state, "last_error": error[:MAX_ERROR], "polls": invoice.polls + 1}
+    values: dict[str, object] = {"state": state, "last_error": error[:MAX_ERROR]}
     if reading and reading.details:
         # A reading may leave out what only the creation told, such as the memo.
         values["details"] = {**invoice.details, **reading.details}
