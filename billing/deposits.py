@@ -298,6 +298,8 @@ def approve_deposit(
             deposit = (
                 Deposit.objects.select_for_update(of=("self",)).select_related("customer", "method").get(pk=deposit_id)
             )
+            if deposit.customer.closed_at is not None:
+                raise DecisionRefused("The customer closed the account. Pay the money back.")
             fee = fee_due(deposit=deposit, amount=credited)
             if fee is None and actor is None:
                 raise BelowFee

@@ -20,9 +20,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 
 app = Celery("panel", task_cls="panel.hint_tasks:HintTask", amqp="panel.hint_tasks:PatientAMQP")
 app.config_from_object("panel.task_settings")
-app.autodiscover_tasks(
-    ["billing", "catalog", "orders"] + [f"panel.{one}" for one in ("accounts", "channels", "news", "ops", "staff")]
-)
+_ROOMS = ("accounts", "channels", "levels", "news", "ops", "staff")
+app.autodiscover_tasks(["billing", "catalog", "orders", *(f"panel.{room}" for room in _ROOMS)])
 
 
 class BeatThread(bootsteps.StartStopStep):

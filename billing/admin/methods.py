@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -181,6 +181,11 @@ class PaymentMethodForm(forms.ModelForm):
             for name in ("max_payment", "max_day"):
                 if data.get(name) is None and name not in self.errors:
                     self.add_error(name, "Signed calls need a limit: it bounds what a leaked secret can credit.")
+        used = Q(payments__isnull=False) | Q(invoices__isnull=False)
+        was_sandbox = PaymentMethod.objects.filter(used, pk=self.instance.pk, is_sandbox=True)
+        if not data.get("is_sandbox") and was_sandbox.exists():
+            # What waits of it would count as money from then on.
+            self.add_error("is_sandbox", "What came in here was no money. Add another method for real payments.")
         if data.get("has_unique_amounts") and data.get("kind") in gateways():
             self.add_error("has_unique_amounts", "Its gateway tells payments apart. Leave it off.")
         if "minimum" in data and "maximum" in data and data["minimum"] > data["maximum"]:

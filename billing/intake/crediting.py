@@ -41,6 +41,8 @@ BATCH = 100
 LEASE = timedelta(minutes=1)
 # Before a payment that could not be credited is tried again.
 RETRY = timedelta(minutes=10)
+# From a request on its bonus is promised for so long: its code may be paid for ever.
+MAX_PROMISE = timedelta(days=30)
 
 
 class PaymentMoved(Exception):
@@ -123,11 +125,7 @@ def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
         return hold.CLOSED
     if deposit.state == Deposit.State.REFUSED:
         return hold.REFUSED
-    if (
-        deposit.state == Deposit.State.APPROVED
-        and deposit.decided_by_id
-        and not deposit.payments.filter(credited__gt=0).exists()
-    ):
+    if deposit.credited and deposit.credited > _credited_of(deposit):
         # Staff saw money come in for it; this is probably the same money.
         return hold.BY_HAND
     due = payment.came_in - payment.credited
@@ -138,6 +136,12 @@ def _reason_to_hold(payment: Payment, deposit: Deposit | None) -> str:
     if fee_due(deposit=deposit, amount=due) is None:
         return hold.BELOW_FEE
     return ""
+
+
+def _credited_of(deposit: Deposit) -> int:
+    """Return what of the deposit was credited by its payments; the rest of it was approved by hand."""
+    total = deposit.payments.aggregate(total=Sum("credited"))["total"]
+    return total or 0
 
 
 def _credited_today(method: PaymentMethod) -> int:
@@ -191,8 +195,13 @@ def _step(payment: Payment, deposit: Deposit) -> _Step:
     amount = payment.came_in - payment.credited
     # Staff credit what does not exceed its fee without one; by itself it is held.
     fee = fee_due(deposit=deposit, amount=amount) or 0
-    promised = promised_bonus(deposit=deposit, net=deposit.net + amount - fee)
+    promised = promised_bonus(deposit=deposit, net=deposit.net + amount - fee) if _earns_bonus(deposit) else 0
     return _Step(amount, fee, max(0, promised - deposit.bonus))
+
+
+def _earns_bonus(deposit: Deposit) -> bool:
+    """Return False for what comes in after the request was paid in full, or long after it was made."""
+    return (deposit.credited or 0) < deposit.to_pay and clock.now() < deposit.created_at + MAX_PROMISE
 
 
 def _move_payment(payment: Payment, deposit: Deposit, step: _Step, *, actor: User | None) -> None:
@@ -227,10 +236,15 @@ def credit_held_payment(
         payment = _lock(payment_id)
         if (payment.state, payment.came_in) != (Payment.State.HELD, came_in):
             raise PaymentMoved
-        if payment.method.is_sandbox:
+        if payment.method.is_sandbox or payment.hold == Payment.Hold.SANDBOX:
             raise CannotCredit("It is of a sandbox, so it is no money.")
         if payment.currency != settings.PANEL_CURRENCY:
             raise CannotCredit("It is in another currency. Post what it is worth in the customer's wallet instead.")
+        if payment.hold == Payment.Hold.MORE_CAME:
+            raise CannotCredit(
+                "A part of it was not credited on purpose. Post what came since in the customer's wallet instead, "
+                "and say here that it is not credited."
+            )
         deposit = _lock_deposit(deposit)
         if deposit.customer.closed_at is not None:
             raise CannotCredit("The customer closed the account. Pay it back, and say here why it is not credited.")

@@ -107,6 +107,7 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
         if not Invoice.objects.filter(pk=invoice_id, polls=invoice.polls).update(polls=F("polls") + 1):
             Invoice.objects.filter(pk=invoice_id).update(next_poll_at=clock.now())
             return _find(invoice_id)
+        _lock_payments(invoice, reading)
         due = [payment.pk for seen in reading.seen if (payment := _upsert(invoice, seen))]
     for pk in due:
         credit_payment(payment_id=pk)
@@ -115,6 +116,16 @@ def sync_invoice(*, invoice_id: int) -> Invoice:
 
 def _find(invoice_id: int) -> Invoice:
     return Invoice.objects.select_related("method", "deposit").get(pk=invoice_id)
+
+
+def _lock_payments(invoice: Invoice, reading: Reading) -> None:
+    """Lock all before the first is written: holding a customer's orders locks the wallet, which comes after."""
+    ids = [seen.external_id for seen in reading.seen]
+    list(
+        Payment.objects.select_for_update(no_key=True)
+        .filter(method=invoice.method_id, external_id__in=ids)
+        .order_by("pk")
+    )
 
 
 def _upsert(invoice: Invoice, seen: Seen) -> Payment | None:
@@ -151,7 +162,7 @@ def _upsert(invoice: Invoice, seen: Seen) -> Payment | None:
             "It counts there, and nothing was changed.",
         )
         return None
-    if seen.effect in (Effect.NEVER, Effect.REVERSE):
+    if seen.effect in (Effect.NEVER, Effect.REVERSE) or (seen.effect is Effect.CREDIT and seen.came_in == 0):
         _take_back(payment, seen, left=0)
     elif seen.effect is Effect.HOLD:
         _hold(payment, seen)
@@ -194,16 +205,18 @@ def _hold(payment: Payment, seen: Seen, *, reason: str = Payment.Hold.GATEWAY) -
     states, is_by_gateway = Payment.State, reason == Payment.Hold.GATEWAY
     if payment.state == states.DISMISSED and is_by_gateway:
         return
-    # What is credited stays so, and what waits is told already: only more money is news.
-    known = {states.CREDITED: payment.credited, states.HELD: payment.came_in}.get(states(payment.state))
-    if known is not None and seen.came_in <= known:
+    if payment.credited and seen.came_in <= payment.credited:
+        # It stays credited; only a person can tell what the doubt means.
+        if payment.state == states.CREDITED:
+            _tell_doubt(payment, seen)
         return
     Payment.objects.filter(pk=payment.pk).update(
         state=states.HELD,
         hold=reason,
         due_at=None,
         came_in=seen.came_in or payment.came_in,
-        note=seen.words[:300],
+        # Why it was dismissed says more than the gateway's word.
+        note=seen.words[:300] if is_by_gateway else payment.note,
     )
     raise_alert(
         cause=Cause.HELD_PAYMENT,
@@ -220,12 +233,11 @@ def _take_back(payment: Payment, seen: Seen, *, left: int) -> None:
         if gone.update(state=Payment.State.GONE, hold="", due_at=None):
             resolve_alert(cause=Cause.HELD_PAYMENT, about=payment.pk)
         return
-    if payment.state == Payment.State.HELD:
-        # What came in on top of what was credited is gone as well.
-        Payment.objects.filter(pk=payment.pk).update(
-            state=Payment.State.CREDITED, hold="", due_at=None, came_in=payment.credited
-        )
-        resolve_alert(cause=Cause.HELD_PAYMENT, about=payment.pk)
+    # What came in on top of what was credited, and waits or is due, is gone as well.
+    Payment.objects.filter(pk=payment.pk).update(
+        state=Payment.State.CREDITED, hold="", due_at=None, came_in=payment.credited
+    )
+    resolve_alert(cause=Cause.HELD_PAYMENT, about=payment.pk)
     amount = payment.credited - left
     reversal, is_new = Reversal.objects.get_or_create(
         payment=payment, defaults={"amount": amount, "seen_at": clock.now()}
@@ -252,6 +264,18 @@ def _take_back(payment: Payment, seen: Seen, *, left: int) -> None:
             ),
             level=Alert.Level.DANGER,
         )
+
+
+def _tell_doubt(payment: Payment, seen: Seen) -> None:
+    raise_alert(
+        cause=Cause.PAYMENT_CONFLICT,
+        about=payment.method_id,
+        text=(
+            f"{payment.method.name} doubts payment {payment.external_id}, which is credited ({seen.words[:60]}). "
+            "Nothing was changed: look at it there."
+        ),
+        level=Alert.Level.DANGER,
+    )
 
 
 def _tell_conflict(invoice: Invoice, text: str) -> None:

@@ -34,7 +34,7 @@ def queue_released() -> int:
     They get new turns in `end_waits`. The time of the hold does not count as time in the queue.
     """
     count = 0
-    for customer_id in released_customers():
+    for customer_id in {*released_customers(), *_left_aside()}:
         queued = Order.objects.filter(customer_id=customer_id, submission=Submission.QUEUED)
         aside = queued.filter(turn__lt=0, next_action_at=None)
         with transaction.atomic():
@@ -44,6 +44,13 @@ def queue_released() -> int:
         if not aside.exists():  # Else one is locked: the next round finds it.
             end_hold(customer_id=customer_id)
     return count
+
+
+def _left_aside() -> list[int]:
+    """Return customers without a hold whose orders a claim set aside that had read the hold before its end."""
+    aside = Order.objects.filter(submission=Submission.QUEUED, turn__lt=0, next_action_at=None)
+    found = aside.filter(customer__wallet__order_hold=None).order_by().values_list("customer_id", flat=True)
+    return list(found.distinct())
 
 
 def _update(orders: QuerySet[Order], **values: object) -> int:

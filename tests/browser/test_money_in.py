@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -58,7 +59,8 @@ def shop(live_server: Any) -> Any:
                 )
     ledger.post_past(lines=lines)
     reversal = Reversal.objects.create(payment=payment, amount=950 * MICRO)
-    hold_orders(reversal=reversal, customer_id=user.pk)
+    with transaction.atomic():
+        hold_orders(reversal=reversal, customer_id=user.pk)
     return live_server
 
 

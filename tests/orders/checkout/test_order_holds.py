@@ -19,6 +19,7 @@ from orders.checkout.bulk_quotes import quote_bulk
 from orders.checkout.create import OrdersHeld, create_order
 from orders.checkout.drip_feeds import begin_due_runs
 from orders.checkout.validation import OrderInput
+from orders.dispatch.held_customers import queue_released, set_aside
 from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import end_held_orders, meet_deadlines
 from orders.models import DripFeed, Order
@@ -224,3 +225,16 @@ def test_hold_when_raced_by_orders_then_each_is_before_or_after_it(customer, ser
     assert all(isinstance(one, OrdersHeld) for one in results[1:] if isinstance(one, BaseException))
     assert [len(created)] == seen == [Order.objects.count()]
     assert find_breaches() == []
+
+
+def test_release_when_a_claim_set_orders_aside_after_it_then_they_queue_too(bob, service, upstream):
+    """The claim had read the hold, and committed after the round that queued the others again."""
+    placed, held = make.order(bob, service), hold(bob)
+    settle_reversal(reversal_id=held.pk, actor=make.owner(), note="talked to them")
+    queue_released()
+    assert hold_of(bob) is None
+    with transaction.atomic():
+        assert set_aside(customer_id=bob.pk) == 1
+    queue_released()
+    submit_due_orders()
+    assert fresh(placed).submission == Submission.ACCEPTED
