@@ -12,7 +12,7 @@ import pytest
 from celery.worker.request import Request
 
 from panel import task_settings
-from panel.celery import app
+from panel.celery import TASK_PACKAGES, app
 from panel.hint_tasks import HintPool, HintRequest, PatientConnection
 from panel.lib import task_hints
 from tests.test_architecture import DOMAIN, modules
@@ -80,6 +80,11 @@ def test_connection_when_the_broker_is_away_then_retried_without_end(monkeypatch
     for connection in (app.connection_for_read(), app.connection_for_write()):
         connection.ensure_connection(None, app.conf.broker_connection_max_retries, callback=None)
     assert waits == [3, 3]
+
+
+def test_tasks_when_scheduled_then_a_worker_looks_for_them():
+    scheduled = {entry["task"].rpartition(".tasks.")[0] for entry in task_settings.beat_schedule.values()}
+    assert scheduled <= set(TASK_PACKAGES)
 
 
 def test_beat_when_it_ticks_then_often_and_without_an_expiry():
