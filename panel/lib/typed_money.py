@@ -17,7 +17,10 @@ _SPACED = re.compile(r"[1-9][0-9]{0,2}(?: [0-9]{3}){1,4}")
 
 
 class AmbiguousAmount(MoneyError):
-    """The amount can be read in two ways: `readings` are both as plain text, the smaller one first."""
+    """The amount can be read in two ways: `readings` are both as plain text, the smaller one first.
+
+    The smaller one has cents at most: with a third digit it would be asked about again, without an end.
+    """
 
     def __init__(self, message: str, *, readings: tuple[str, str]) -> None:
         super().__init__(message)
@@ -37,7 +40,7 @@ def parse_typed_money(text: str) -> int:
     if _DECIMAL_COMMA.fullmatch(plain):
         plain = plain.replace(",", ".")
     if _IN_TWO_WAYS.fullmatch(plain):
-        small, large = plain.rstrip("0").rstrip("."), plain.replace(".", "")
+        small, large = plain[:-1].rstrip("0").rstrip("."), plain.replace(".", "")
         raise AmbiguousAmount(
             _("“%(text)s” can be read in two ways. Which one do you mean?") % {"text": plain}, readings=(small, large)
         )

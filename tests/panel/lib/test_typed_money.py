@@ -22,12 +22,13 @@ def test_amount_when_written_in_any_way_then_read(text, micros):
 
 @pytest.mark.parametrize(
     ("text", "readings"),
-    [("1.000", ("1", "1000")), ("12.500", ("12.5", "12500")), (" 100.125 ", ("100.125", "100125"))],
+    [("1.000", ("1", "1000")), ("12.500", ("12.5", "12500")), (" 100.125 ", ("100.12", "100125"))],
 )
 def test_amount_when_three_digits_follow_a_point_then_both_readings(text, readings):
     with pytest.raises(AmbiguousAmount) as question:
         parse_typed_money(text)
     assert question.value.readings == readings
+    assert all(parse_typed_money(reading) for reading in readings)
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.000,00", "1,25,0", "1 25", "12,5000", "1e3", "9" * 50, "--1", "NaN"])
