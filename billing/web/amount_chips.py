@@ -16,7 +16,7 @@ _STEPS = (10, 25, 50)
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """An amount to choose: what is typed by it, what is shown, and the bonus (basis points) that begins there."""
+    """An amount to choose: what is typed by it, what is shown, and its bonus (basis points) if it is within a tier."""
 
     value: str
     text: str
@@ -34,7 +34,11 @@ def amount_chips(method: PaymentMethod, *, asked: int | None = None) -> list[Chi
     chosen = sorted([*begins, *round_ones[: MOST - len(begins)]])
     if asked and method.minimum <= asked <= method.maximum:
         chosen = [asked, *(one for one in chosen if one != asked)][:MOST]
-    return [Chip(format_plain(one), _text(one), tiers.get(one, 0)) for one in chosen]
+    terms, first = method.bonus_terms, min(tiers, default=None)
+    return [
+        Chip(format_plain(one), _text(one), terms.bp_of(one) if first is not None and one >= first else 0)
+        for one in chosen
+    ]
 
 
 def _round_amounts(method: PaymentMethod) -> list[int]:

@@ -39,6 +39,7 @@ def test_chips_when_within_limits_then_what_people_pay(minimum, maximum, values)
 def test_chips_when_bonuses_begin_then_marked_and_no_more_than_fit():
     tiers = [[30 * MICRO, 100], [100 * MICRO, 300], [500 * MICRO, 500], [5_000 * MICRO, 900]]
     assert chips(5, 1000, tiers) == [("5", 0), ("10", 0), ("25", 0), ("30", 100), ("100", 300), ("500", 500)]
+    assert chips(5, 1000, [[100 * MICRO, 300]])[-2:] == [("100", 300), ("250", 300)]
     assert MOST == 6
 
 
