@@ -61,8 +61,8 @@ class DepositForm(forms.Form):
         self.method = method
         currency = settings.PANEL_CURRENCY
         low, high = (format_money(limit, currency, exact=True) for limit in (method.minimum, method.maximum))
-        label = _("Amount to add in %(currency)s") if method.fee_terms else _("Amount in %(currency)s")
-        self.fields["amount"].label = label % {"currency": SYMBOLS.get(currency, currency)}
+        # The same for each way to pay: the label stays on the page when another one is chosen.
+        self.fields["amount"].label = _("Amount to add in %(currency)s") % {"currency": SYMBOLS.get(currency, currency)}
         self.fields["amount"].help_text = _("%(low)s to %(high)s.") % {"low": low, "high": high}
         self.initial.setdefault("request_key", uuid4().hex)
         if not are_coupons_offered():

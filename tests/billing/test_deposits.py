@@ -228,7 +228,7 @@ def test_form_when_amount_invalid_then_one_error_on_focused_field(signed_in, met
     assert text.count("smallest amount") == 1
     assert "You get <strong>" not in text
     assert [tag for tag in re.findall("<input[^>]*>", text) if "autofocus" in tag and 'name="amount"' in tag]
-    assert "$5.00 to $" in text and "Amount in $" in text
+    assert "$5.00 to $" in text and "Amount to add in $" in text
 
 
 def test_preview_when_the_method_is_unknown_then_empty(signed_in, method):

@@ -48,6 +48,7 @@ def send(client, method, **values):
 
 def test_preview_when_there_is_a_fee_then_the_sum_to_pay(signed_in, method):
     assert "You get $20.00 You pay $20.90: $20.00 + fee $0.90 (4% + $0.10)" in preview(signed_in, method, "20")
+    assert "What comes in" not in preview(signed_in, method, "")
     assert "You pay what you add, and a fee of 4% + $0.10." in preview(signed_in, method, "")
     assert "no fee" not in preview(signed_in, method, "20")
 
@@ -100,6 +101,7 @@ def test_deposit_when_it_waits_then_page_and_mail_say_the_sum(signed_in, custome
     deposit = make.pending_deposit(customer, "20", method=method)
     text = plain(signed_in.get(reverse("deposit_detail", args=[deposit.pk])))
     assert "You pay $20.90: $20.00 + fee $0.90 (4% + $0.10)" in text and "you get $20.00" in text
+    assert re.search(r"Amount to pay \$20\.90", text) and "Amount to add$20.00" in text
     mail = write_deposit_mail(deposit)
     assert mail and "With the fee of 4% + $0.10 you pay $20.90." in str(mail.body)
 
@@ -110,6 +112,7 @@ def test_deposit_when_added_then_every_page_says_paid_fee_and_added(signed_in, c
     deposit.refresh_from_db()
     text = plain(signed_in.get(reverse("deposit_detail", args=[deposit.pk])))
     assert "$20.00 is in your wallet" in text and "Came in$20.90" in text and "Fee$0.90" in text
+    assert "$20.90 came in. $0.90 of it is the fee." in text
     slip = plain(signed_in.get(reverse("deposit_slip", args=[deposit.pk])))
     for words in ("Funds for the wallet$20.00", "Fee$0.90", "Paid$20.90", "Added to the wallet$20.00"):
         assert words in slip
@@ -141,7 +144,7 @@ def test_approval_when_there_is_a_fee_then_the_sum_is_proposed(staff_client, cus
     address = reverse("admin:billing_deposit_approve", args=[deposit.pk])
     page = staff_client.get(address).content.decode()
     assert 'value="20.9"' in page and "$20.90 by Bank transfer" in page
-    assert "$0.90 of the customer, who was to pay $20.90 (4% + $0.10)" in page
+    assert "Fee: $0.90 of the customer, who was to pay $20.90 (4% + $0.10)" in page
     staff_client.post(address, {"credited": "20.90", "seen": "pending", **WHY})
     detail = plain(staff_client.get(reverse("admin:billing_deposit_change", args=[deposit.pk])))
     assert "$20.90 − $0.90 fee" in detail

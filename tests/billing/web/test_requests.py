@@ -116,7 +116,8 @@ def test_page_when_the_payment_is_seen_then_no_longer_to_abandon(signed_in, invo
 )
 def test_page_when_there_is_no_invoice_then_says_so(signed_in, invoice, state, words):
     Invoice.objects.update(state=state, external_id="", url="")
-    assert words in shown(signed_in, invoice)
+    text = shown(signed_in, invoice)
+    assert words in text and "Next: we look for" not in text and "If you have paid already, do not." not in text
 
 
 def test_page_when_a_payment_is_held_then_staff_look_at_it(signed_in, customer):
