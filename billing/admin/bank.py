@@ -119,7 +119,7 @@ class BankLineAdmin(StatementPages):
         if line.deposit is None:
             return "—"
         address = reverse("admin:billing_deposit_change", args=[line.deposit_id])
-        link = '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a> of <bdi>{}</bdi>'
+        link = '<a class="text-primary-600 underline dark:text-primary-400" href="{}">{}</a> of <bdi>{}</bdi>'
         return format_html(link, address, line.deposit, line.deposit.customer)
 
     def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -159,7 +159,8 @@ class BankLineAdmin(StatementPages):
             title="Approve a request with",
             explanation=lambda line: (
                 f"The bank wrote: “{line.text}”. {proposals_for(line).hint} What came in is credited to the customer "
-                f"of the request, with its bonus, for good. {limit_sentence(user=user, kind=Kind.DEPOSIT)}"
+                "of the request, less its fee and with its bonus, for good. "
+                f"{limit_sentence(user=user, kind=Kind.DEPOSIT)}"
             ),
             button="Add the money",
             act=act,

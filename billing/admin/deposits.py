@@ -281,7 +281,7 @@ class DepositAdmin(ReadOnlyAdmin):
         by_code = f" Look for {shown_code(deposit.code)}." if deposit.code else ""
         by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
         has_said = "says that they sent" if deposit.paid_at else "has not said yet that they sent"
-        fee = f" {self.shown_fee(deposit)}." if deposit.fee_terms else ""
+        fee = f" Fee: {self.shown_fee(deposit)}." if deposit.fee_terms else ""
         promised = self.shown_bonus(deposit)
         bonus = f" {promised} bonus was promised." if promised != "—" else ""
         return confirm_and_act(

@@ -145,6 +145,11 @@ class PaymentMethodForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields[
+            "instructions"
+        ].help_text = (
+            "How to pay, in your words. A line such as “IBAN: DE02 1203 0000 0000 2020 51” gets a button to copy it."
+        )
         self.fields["fee_payer"].required = False
         self.fields["fee_payer"].help_text = self._fee_example()
         self.fields["kind"].choices = [(code, method.label) for code, method in methods().items()]  # type: ignore[attr-defined]
