@@ -34,7 +34,7 @@ from panel.lib.admin.fields import AmountField
 from panel.lib.formats import percent_text
 from panel.staff.deeds import Why
 from panel.staff.forms import WhyForm, take_why
-from panel.staff.kinds import Kind
+from panel.staff.kinds import Kind, Reason
 from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
@@ -295,7 +295,7 @@ class DepositAdmin(ReadOnlyAdmin):
                 but=title.lower(),
             ),
             act=decide,
-            initial={"credited": deposit.to_pay},
+            initial={"credited": deposit.to_pay, "why": Reason.PAYMENT, "why_note": deposit.method.name},
             seen=deposit.state,
             is_atomic=True,
             **words,

@@ -118,4 +118,6 @@ def _offer(method: PaymentMethod, *, is_ready: bool) -> Step:
         return Step("offer", title, Standing.OPEN, "Customers see it as soon as its credentials are stored.")
     if method.is_sandbox:
         return Step("offer", title, Standing.LOOK, "Customers can choose it, and nothing that they pay is credited.")
+    if method.last_error:
+        return Step("offer", title, Standing.LOOK, "Customers can choose it, although its connection does not work.")
     return Step("offer", title, Standing.DONE, "Customers can choose it.")

@@ -53,6 +53,8 @@ class Shown:
     came_in: int
     missing: int
     surplus: int
+    # What came in and waits for staff.
+    held: int
     is_late: bool
     mark: str
     # Seconds; 0 once nothing can change.
@@ -93,7 +95,16 @@ def shown_as(deposit: Deposit, invoice: Invoice | None, payments: Sequence[Payme
     """Return how a deposit with this invoice and these payments stands. Pure, but for the clock."""
     stage, paid = _stage(deposit, invoice, payments), came_in(payments)
     details = {str(name): str(value) for name, value in invoice.details.items()} if invoice else {}
-    facts = (stage, invoice.state if invoice else "", invoice.url if invoice else "", paid, deposit.credited, details)
+    held = sum(one.came_in - one.credited for one in payments if one.state == Payment.State.HELD)
+    facts = (
+        stage,
+        held,
+        invoice.state if invoice else "",
+        invoice.url if invoice else "",
+        paid,
+        deposit.credited,
+        details,
+    )
     proof = (deposit.reference, deposit.receipt.name, deposit.note)
     return Shown(
         stage=stage,
@@ -101,6 +112,7 @@ def shown_as(deposit: Deposit, invoice: Invoice | None, payments: Sequence[Payme
         came_in=paid,
         missing=missing_of(invoice, payments) if invoice else 0,
         surplus=max(0, paid - invoice.amount) if invoice else 0,
+        held=held,
         is_late=_is_late(deposit, invoice),
         mark=f"{zlib.crc32(repr((*facts, *proof)).encode()):08x}",
         poll=0 if stage in _FINAL else SELDOM if stage in (Stage.EXPIRED, Stage.FAILED) else OFTEN,

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from billing.deposits import deposits_to_decide
+from billing.models import BankLine, Payment
 from catalog.models import CatalogChange, Provider
 from orders.models import OrderInReview
 from orders.states import Submission
@@ -153,6 +154,14 @@ def _paused() -> int:
     return Provider.objects.filter(is_active=True, pause_count__gt=0).count()
 
 
+def _held_payments() -> int:
+    return Payment.objects.filter(state=Payment.State.HELD).count()
+
+
+def _bank_lines() -> int:
+    return BankLine.objects.filter(state=BankLine.State.WAITING).count()
+
+
 # The words for 1 and for other numbers, the count, its list, and the permission to open it.
 _QUEUES: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
     (
@@ -163,6 +172,14 @@ _QUEUES: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
         "orders.view_order",
     ),
     ("deposit waits for you", "deposits wait for you", count_deposits, "billing_deposit", "billing.decide_deposit"),
+    ("payment waits for you", "payments wait for you", _held_payments, "billing_payment", "billing.decide_deposit"),
+    (
+        "line of a bank statement waits for you",
+        "lines of bank statements wait for you",
+        _bank_lines,
+        "billing_bankline",
+        "billing.decide_deposit",
+    ),
     (
         "decision waits for a second look",
         "decisions wait for a second look",

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
+from billing.models import ComparedDay
 from catalog.models import CustomerGroup, GroupMember, TypeWord
 from orders.models import MoneyDay
 from panel.accounts.models import User
@@ -68,7 +69,7 @@ def answer(client: Client, model: Any, lookup: str) -> Any:
 
 
 # Their page is no list, and ignores lookups.
-WITHOUT_LOOKUPS = {MoneyDay, StaffDeed, StaffLimit, TypeWord}
+WITHOUT_LOOKUPS = {ComparedDay, MoneyDay, StaffDeed, StaffLimit, TypeWord}
 ENDS = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
 
 
