@@ -118,6 +118,13 @@ UNFOLD: dict[str, object] = {
             {
                 "title": "Customers",
                 "items": [
+                    {
+                        "title": "Customers",
+                        "icon": "groups",
+                        "link": reverse_lazy("customers"),
+                        "permission": lambda request: request.user.has_perm("accounts.view_user"),
+                        "active": lambda request: _is_at(request, "customer"),
+                    },
                     _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
                     _item("Sign-ins", "login", "accounts_signin_changelist", "accounts.view_signin"),
                     _item("Roles", "badge", "accounts_role_changelist", "accounts.grant_roles"),

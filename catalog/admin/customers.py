@@ -26,6 +26,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import is_own_object, log_own_attempt
 from panel.lib.admin.base import ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField
+from panel.lib.admin.ways_back import way_back
 from panel.lib.formats import percent_text
 from panel.lib.own_account import SENTENCE, OwnAccount, refuse_own
 
@@ -211,7 +212,11 @@ class GroupMemberAdmin(TermsAdmin):
         return ("customer",) if obj else ()
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        return redirect("admin:catalog_customergroup_change", obj.group_id)
+        return redirect(way_back(request, reverse("admin:catalog_customergroup_change", args=[obj.group_id])))
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        response: HttpResponse = super().response_post_save_change(request, obj)
+        return redirect(way_back(request, response["Location"]))
 
     def save_model(self, request: HttpRequest, obj: GroupMember, form: forms.ModelForm, change: bool) -> None:
         obj.placed_by = GroupMember.PlacedBy.PERSON

@@ -22,7 +22,7 @@ from billing.wallets import lock_wallet, wallet_of
 from catalog.models import Favourite
 from orders.models import DripFeed, Order, OrderDraft, SavedView
 from orders.states import OPEN, DripState
-from panel.accounts.models import AccountMail, ApiKey, SignIn, User
+from panel.accounts.models import AccountMail, ApiKey, CustomerNote, SignIn, User
 from panel.accounts.notices import queue_notice
 from panel.activity.record import Change, record
 from panel.lib import clock
@@ -135,6 +135,7 @@ def _forget(customer: User) -> None:
         invited_at=None,
         last_login=None,
         time_zone="",
+        blocked_reason="",
         session_generation=F("session_generation") + 1,
         closed_at=now,
     )
@@ -147,7 +148,7 @@ def _forget(customer: User) -> None:
     sessions.delete()
     for model in (EmailAddress, Authenticator, AccountMail, SignIn):
         model.objects.filter(user=customer).delete()
-    for model in (Favourite, SavedView, NewsItem, NewsMail, NewsChoice, OrderDraft):
+    for model in (Favourite, SavedView, NewsItem, NewsMail, NewsChoice, OrderDraft, CustomerNote):
         model.objects.filter(customer=customer).delete()
     panel = site.PANEL_NAME.value
     context = {

@@ -18,10 +18,12 @@ from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import PermissionDenied
 from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from panel.accounts.addresses import hold_account, is_taken, was_moved_from
+from panel.accounts.blocking import is_blocked
 from panel.accounts.client_address import client_address
 from panel.accounts.models import SignIn, User
 from panel.accounts.notices import queue_notice
@@ -128,6 +130,13 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         remember_device(request, response, user=user)
         return response
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        """Say why the account is blocked. Who comes here has shown the password, or opened a link sent to it."""
+        if not is_blocked(user):
+            response: HttpResponse = super().respond_user_inactive(request, user)
+            return response
+        return render(request, "account/blocked.html", {"reason": user.blocked_reason})
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return site.SIGN_UP.value == "open"

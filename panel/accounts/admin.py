@@ -99,6 +99,8 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         "open_wallet",
         "open_api_keys",
         "send_password_link",
+        "block",
+        "unblock",
         "change_address",
         "invite_again",
         "withdraw_invitation",
@@ -223,6 +225,9 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
         if "groups" in form.changed_data and "is_staff" not in touched:
             obj.is_staff = obj.is_superuser or bool(form.cleaned_data["groups"])
             touched.append("is_staff")
+        if "is_active" in touched and obj.is_active:
+            obj.blocked_reason = ""
+            touched.append("blocked_reason")
         if touched:
             obj.save(update_fields=touched)
 

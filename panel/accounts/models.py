@@ -1,4 +1,6 @@
-"""Customers and staff, identified by e-mail address; their API keys, mails that must reach them, and sign-ins."""
+"""Customers and staff, identified by e-mail address; their API keys, notes about them, mails that must reach them, and
+sign-ins.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +53,14 @@ class User(AbstractUser):
     )
     time_zone = models.CharField(
         max_length=64, blank=True, default="", db_default="", editable=False, help_text="Empty: the browser's."
+    )
+    blocked_reason = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Why staff blocked the account, in words for the customer; of use only while it is not active.",
     )
 
     USERNAME_FIELD = "email"
@@ -191,6 +201,32 @@ class AccountMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.recipient}"
+
+
+class CustomerNote(models.Model):
+    """What staff wrote about a customer, for staff alone. Only ever added: nobody changes what somebody else wrote.
+
+    Notes are the owner's own record, as the activity is: what a customer downloads of themselves is without them. A
+    closed account has none any more: they are free text, which may say who the customer was.
+    """
+
+    # Another index begins with it.
+    customer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notes", db_index=False)
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(max_length=2_000)
+    request_key = models.CharField(max_length=64, help_text="One note per customer and form: a double click.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-pk",)
+        default_permissions = ("view", "add")
+        verbose_name = "note about a customer"
+        verbose_name_plural = "notes about customers"
+        constraints = (models.UniqueConstraint(fields=("customer", "request_key"), name="note_one_per_request"),)
+        indexes = (models.Index(fields=("customer", "-id"), name="note_of_customer"),)
+
+    def __str__(self) -> str:
+        return f"Note {self.pk}"
 
 
 class SignIn(models.Model):

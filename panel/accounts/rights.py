@@ -45,9 +45,21 @@ SECTIONS = (
             Right("see_customers", "See customers and staff", ("accounts.view_user",)),
             Right(
                 "change_customers",
-                "Change names, send password links, switch accounts off",
+                "Change names, send password links, block customers",
                 ("accounts.change_user",),
                 ("see_customers",),
+            ),
+            Right(
+                "see_customer_notes",
+                "See what staff noted about customers",
+                ("accounts.view_customernote",),
+                ("see_customers",),
+            ),
+            Right(
+                "write_customer_notes",
+                "Write notes about customers",
+                ("accounts.add_customernote",),
+                ("see_customer_notes",),
             ),
             Right("see_api_keys", "See customers' API keys", ("accounts.view_apikey",)),
             Right("revoke_api_keys", "Revoke API keys", ("accounts.change_apikey",), ("see_api_keys",)),

@@ -35,7 +35,7 @@ RIGHTS = {
         "address, key or exchange rate, and no money but deposits and refunds of orders, up to a limit."
     ),
     SUPPORT: (
-        "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
+        "customers' names, password links, blocking, notes about them, API keys to revoke; orders and drip-feeds, to "
         "cancel, refund, end by hand and decide about, up to a limit; wallets, deposits and alerts to look at; no "
         "costs."
     ),
@@ -57,6 +57,7 @@ OUR_APPS = (
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",
+    "accounts.view_customernote accounts.add_customernote",
     "accounts.view_apikey accounts.change_apikey",
     "billing.view_wallet billing.view_entry billing.view_deposit billing.view_payment billing.view_gatewaycall"
     " billing.view_invoice billing.view_reversal",

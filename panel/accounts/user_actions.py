@@ -10,9 +10,10 @@ from allauth.core import ratelimit
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminEmailInputWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
 from panel.accounts.addresses import AddressRefused, change_address
+from panel.accounts.blocking import block, is_blocked, may_be_blocked, unblock
 from panel.accounts.forms import ResetPasswordForm
 from panel.accounts.invitations import can_be_invited, renew_invitation, withdraw_invitation
 from panel.accounts.models import User
@@ -27,6 +28,14 @@ class AddressForm(forms.Form):
         label="New e-mail address",
         max_length=254,
         widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
+class BlockForm(forms.Form):
+    reason = forms.CharField(
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The customer reads it when signing in: write it for them, and what they can do.",
     )
 
 
@@ -53,6 +62,7 @@ class UserActions:
         button: str,
         act: Callable[[dict[str, Any]], str],
         form_class: Callable[..., forms.Form] = forms.Form,
+        is_for_good: bool = False,
     ) -> HttpResponse:
         return confirm_and_act(
             request=request,
@@ -63,6 +73,7 @@ class UserActions:
             explanation=explanation,
             button=button,
             act=act,
+            is_for_good=is_for_good,
             seen=f"{user.email}:{user.is_active}:{user.invited_at or ''}",
         )
 
@@ -93,6 +104,55 @@ class UserActions:
             title="Send a password link",
             explanation="They get a mail with a link and choose a new password there. Until then the old one works.",
             button="Send the link",
+            act=act,
+        )
+
+    # -- blocking ----------------------------------------------------------------------------------------
+
+    def has_block_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._may(request, object_id, may_be_blocked)
+
+    @action(description="Block", icon="block", permissions=["block"])
+    def block(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self._get(request, object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            if not block(customer=user, reason=data["reason"]):
+                raise ActionRefused("The account changed meanwhile. Nothing was done.")
+            return "The account is blocked. They read the reason when they sign in."
+
+        return self._show_form(
+            request,
+            user,
+            form_class=BlockForm,
+            title="Block",
+            explanation=(
+                "They are signed out everywhere and can neither sign in nor use API keys. Orders that run go on, and "
+                "the balance stays."
+            ),
+            button="Block the account",
+            act=act,
+            is_for_good=True,
+        )
+
+    def has_unblock_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._may(request, object_id, is_blocked)
+
+    @action(description="Unblock", icon="lock_open", permissions=["unblock"])
+    def unblock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self._get(request, object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            if not unblock(customer=user):
+                raise ActionRefused("The account changed meanwhile. Nothing was done.")
+            return "The account is open again."
+
+        return self._show_form(
+            request,
+            user,
+            title="Unblock",
+            explanation="They can sign in and use their API keys again. They are not told.",
+            button="Unblock the account",
             act=act,
         )
 

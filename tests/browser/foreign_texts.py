@@ -55,7 +55,8 @@ SHORT = ("<b x-init=ran(31)>", "<p onload=ran(32)>", "\"x-init=ran(33) '")
 # What providers, customers and staff write. Their forms accept less; another way in may accept more.
 FOREIGN = {
     # customers
-    "accounts.User": "first_name last_name",
+    "accounts.User": "first_name last_name blocked_reason",
+    "accounts.CustomerNote": "text",
     "accounts.ApiKey": "name",
     "accounts.SignIn": "typed agent",
     "activity.ActivityDetail": "agent changes",
@@ -110,6 +111,7 @@ FOREIGN = {
 OURS = {
     "accounts.User": "password email time_zone",
     "accounts.ApiKey": "digest ending networks last_address request_key",
+    "accounts.CustomerNote": "request_key",
     "accounts.AccountMail": "recipient old new subject body facts",
     "accounts.SignIn": "address",
     "activity.ActivityDetail": "address",

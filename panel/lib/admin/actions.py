@@ -22,6 +22,7 @@ from django.urls import reverse
 
 from panel.activity.record import differences, record, snapshot
 from panel.lib.admin.changes import keep_changes
+from panel.lib.admin.ways_back import way_back
 from panel.lib.own_account import SENTENCE, OwnAccount, is_own
 from panel.lib.recent_sign_in import require_recent_sign_in
 
@@ -47,7 +48,8 @@ def confirm_and_act(
     is_routine: bool = False,
     is_atomic: bool = False,
 ) -> HttpResponse:
-    """Show the form; once it is posted and valid, run `act` and redirect to the object's page.
+    """Show the form; once it is posted and valid, run `act` and redirect to the object's page, or to the one that
+    the form was opened from.
 
     `act` takes the cleaned data and returns the success message; it raises ActionRefused otherwise. `seen` names the
     state of `obj`: a form opened in another state, or sent before, is refused. `is_for_good`: the action cannot be
@@ -60,7 +62,7 @@ def confirm_and_act(
     if not is_routine:
         require_recent_sign_in(request)
     opts = obj._meta  # Not the admin's model: once decided, an order has left the list of reviews.
-    back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
+    back = way_back(request, reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk]))
     form = form_class(request.POST if request.method == "POST" else None, initial=initial)
     if act_once(
         request=request,

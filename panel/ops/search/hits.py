@@ -42,4 +42,5 @@ def user_hit(user: User) -> Hit:
     """Return the hit of a customer or of staff."""
     kind = "Staff" if user.is_staff else "Customer"
     state = " · closed" if user.closed_at else "" if user.is_active else " · cannot sign in"
-    return Hit(user.email, f"{kind}{state}", page_of("accounts_user", user.pk), "person")
+    page = page_of("accounts_user", user.pk) if user.is_staff else reverse("customer", args=[user.pk])
+    return Hit(user.email, f"{kind}{state}", page, "person")

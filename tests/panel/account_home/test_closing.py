@@ -136,6 +136,7 @@ GONE = {
     "usersessions.UserSession.user",
     "accounts.AccountMail.user",
     "accounts.SignIn.user",
+    "accounts.CustomerNote.customer",
     "catalog.Favourite.customer",
     "news.NewsItem.customer",
     "news.NewsMail.customer",

@@ -31,7 +31,8 @@ from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
 from orders.models import MoneyDay, Order, OrderDraft, OrderInReview, Orphan, SavedView, SendingStop
 from orders.states import ReviewReason, StopReason
-from panel.accounts.models import Role, SignIn, User
+from panel.accounts.blocking import block
+from panel.accounts.models import CustomerNote, Role, SignIn, User
 from panel.accounts.own_roles import give_rights
 from panel.accounts.roles import OWNER
 from panel.activity.models import Act
@@ -154,6 +155,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         acted(customer, group),
         EmailAddress.objects.create(user=customer, email=customer.email),
         Authenticator.objects.create(user=customer, type="totp", data={}),
+        CustomerNote.objects.create(customer=customer, author=customer, text="Asked twice.", request_key="x"),
         SignIn.objects.create(user=customer, outcome=SignIn.Outcome.SIGNED_IN),
         SecondLook.objects.create(
             act="refund_part",
@@ -192,6 +194,8 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
     edits = [Edit("panel", (1,), {"margin_bp": 7_000})]
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
     invited = make.invited("invited@example.org")
+    blocked = make.customer("blocked@example.org")
+    block(customer=blocked, reason="Chargebacks.")
     raise_alert(cause=Cause.CLOCK_JUMP, text="The clock jumped.")
     signed = make.payment_method(kind="signed", name="Signed")
     held = Payment.objects.create(
@@ -227,6 +231,7 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         "catalog_provider_confirm_rate": make.provider(
             name="Odd", exchange_rate=EXCHANGE_ONE // 1_000, confirmed_exchange_rate=EXCHANGE_ONE
         ),
+        "accounts_user_unblock": blocked,
         "accounts_user_invite_again": invited,
         "accounts_user_withdraw_invitation": invited,
     }

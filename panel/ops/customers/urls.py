@@ -1,0 +1,23 @@
+"""The addresses of the pages of customers."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+from panel.ops.customers.tabs import TABS
+from panel.ops.customers.views import customer, customer_notes, customer_tab, customers
+
+_guard = admin.site.admin_view
+
+urlpatterns = [
+    path("", _guard(customers), name="customers"),
+    path("<int:pk>/", _guard(customer), name="customer"),
+    # Before the tabs: this one takes a form as well.
+    path("<int:pk>/notes/", _guard(customer_notes), name="customer_notes"),
+    *(
+        path(f"<int:pk>/{tab.key}/", _guard(customer_tab), {"tab": tab.key}, name=tab.url_name)
+        for tab in TABS
+        if tab.key != "notes"
+    ),
+]
