@@ -24,7 +24,7 @@ CACHED_SECONDS = 24 * 3600
 # All but charges of orders: these outnumber the others together.
 _RARE = tuple(kind for kind in Entry.Kind if kind != Entry.Kind.ORDER)
 # A fee is less money that came in, and no spending.
-_PAID_IN = (Entry.Kind.DEPOSIT, Entry.Kind.FEE, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
+PAID_IN = (Entry.Kind.DEPOSIT, Entry.Kind.FEE, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def with_spent(wallets: QuerySet[Wallet], *, since: datetime | None) -> QuerySet
     Negative if more was refunded since than charged. As in `spent_of`, what came in and is not in the balance was
     spent; one statement reads both, so they are of the same moment.
     """
-    paid_in = Entry.objects.filter(wallet=OuterRef("pk"), kind__in=_PAID_IN).order_by()
+    paid_in = Entry.objects.filter(wallet=OuterRef("pk"), kind__in=PAID_IN).order_by()
     if since is None:
         wallets = wallets.annotate(opening=Value(0))
     else:
@@ -184,7 +184,7 @@ def with_spent(wallets: QuerySet[Wallet], *, since: datetime | None) -> QuerySet
 
 
 def _paid_in(wallet: Wallet, *, first: int, last: int) -> int:
-    paid_in = entries_between(wallet=wallet, first=first, last=last).filter(kind__in=_PAID_IN)
+    paid_in = entries_between(wallet=wallet, first=first, last=last).filter(kind__in=PAID_IN)
     return paid_in.order_by().aggregate(total=Sum("amount"))["total"] or 0
 
 

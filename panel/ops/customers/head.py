@@ -10,13 +10,14 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from billing.models import Reversal
+from billing.totals import Totals, totals_of
 from catalog.models import GroupMember
 from panel.accounts.blocking import is_blocked
 from panel.accounts.models import CustomerNote, User
 from panel.lib.formats import percent_text
 from panel.lib.money import format_money
-from panel.ops.customers.figures import Money, last_seen, money_of, orders_of, paid_in_by, spent_lately
-from panel.ops.customers.rights import VIEW_DEPOSITS, VIEW_GROUPS, VIEW_MONEY, VIEW_NOTES, VIEW_ORDERS, VIEW_REVERSALS
+from panel.ops.customers.figures import last_seen, orders_of, refund_share, spent_lately
+from panel.ops.customers.rights import VIEW_GROUPS, VIEW_MONEY, VIEW_NOTES, VIEW_ORDERS, VIEW_REVERSALS
 from panel.ops.customers.states import State, member_of, state_of
 
 
@@ -44,7 +45,7 @@ class Head:
 def head_of(request: HttpRequest, customer: User) -> Head:
     """Return the parts that this person may see."""
     may = request.user.has_perm
-    money = money_of(customers=[customer.pk]).get(customer.pk, Money()) if may(VIEW_MONEY) else None
+    money = totals_of(customers=[customer.pk]).get(customer.pk, Totals()) if may(VIEW_MONEY) else None
     is_held = money is not None and money.is_held
     notes = CustomerNote.objects.filter(customer=customer).select_related("author")
     return Head(
@@ -59,21 +60,18 @@ def head_of(request: HttpRequest, customer: User) -> Head:
     )
 
 
-def _figures(request: HttpRequest, customer: User, money: Money | None) -> Iterator[Figure]:
+def _figures(request: HttpRequest, customer: User, money: Totals | None) -> Iterator[Figure]:
     may = request.user.has_perm
     if money is not None:
         yield Figure("Balance", _money(money.balance))
-    if may(VIEW_DEPOSITS):
-        paid_in = paid_in_by(customer=customer)
-        bonus = f", bonus {_money(paid_in.bonus)}" if paid_in.bonus else ""
-        yield Figure("Paid in", _money(paid_in.amount), f"{paid_in.count:,} deposits{bonus}")
-    if money is not None:
+        bonus = f", bonus {_money(money.bonus)}" if money.bonus else ""
+        yield Figure("Paid in", _money(money.deposited), f"in {money.deposits:,} deposits{bonus}")
         yield Figure("Spent", _money(money.spent), f"{_money(spent_lately(customer=customer))} in 30 days")
     if may(VIEW_ORDERS):
         orders, running = (orders_of(customers=[customer.pk], is_open=is_open) for is_open in (False, True))
         yield Figure("Orders", f"{orders.get(customer.pk, 0):,}", f"{running.get(customer.pk, 0):,} open")
     if money is not None:
-        share = money.refund_share
+        share = refund_share(spent=money.spent, refunded=money.refunded)
         yield Figure(
             "Refund share", "—" if share is None else percent_text(share), f"{_money(money.refunded)} refunded"
         )

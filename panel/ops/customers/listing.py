@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing.totals import Totals, totals_of
 from catalog.models import GroupMember
 from panel.accounts.models import User
 from panel.lib.keyset_pagination import KeysetPage, page_of
-from panel.ops.customers.figures import Money, last_seen, money_of, orders_of
+from panel.ops.customers.figures import last_seen, orders_of, refund_share
 from panel.ops.customers.states import State, member_of, state_of
 
 SIZE = 50
@@ -22,11 +23,16 @@ class Row:
     """A customer in the list. `money` and `orders` are empty where the person may not see them."""
 
     user: User
-    money: Money | None
+    money: Totals | None
     orders: int | None
     seen_at: datetime | None
     member: GroupMember | None
     state: State
+
+    @property
+    def refund_share(self) -> int | None:
+        """Return the refunds as a share of all charges, in basis points; None without charges."""
+        return refund_share(spent=self.money.spent, refunded=self.money.refunded) if self.money else None
 
 
 def customers_page(*, text: str, params: Mapping[str, str], with_money: bool, with_orders: bool) -> KeysetPage[Row]:
@@ -39,15 +45,15 @@ def customers_page(*, text: str, params: Mapping[str, str], with_money: bool, wi
         users = users.filter(email__startswith=text.lower()[:MAX_TEXT])
     page = page_of(users, params=params, size=SIZE)
     pks = [one.pk for one in page.rows]
-    money = money_of(customers=pks) if with_money else None
+    money = totals_of(customers=pks) if with_money else None
     orders = orders_of(customers=pks) if with_orders else None
     seen = last_seen(customers=page.rows)
     rows = [_row(user, money, orders, seen.get(user.pk)) for user in page.rows]
     return KeysetPage(rows, page.previous, page.next)
 
 
-def _row(user: User, money: dict[int, Money] | None, orders: dict[int, int] | None, seen_at: datetime | None) -> Row:
-    own = None if money is None else money.get(user.pk, Money())
+def _row(user: User, money: dict[int, Totals] | None, orders: dict[int, int] | None, seen_at: datetime | None) -> Row:
+    own = None if money is None else money.get(user.pk, Totals())
     return Row(
         user=user,
         money=own,

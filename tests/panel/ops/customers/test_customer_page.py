@@ -49,7 +49,7 @@ def test_head_when_owner_looks_then_figures_and_last_note(client, owner, alice):
     text = text_of(page_of(client, alice))
     for part in (
         "Balance $5.00",
-        "Paid in $0.00 0 deposits",
+        "Paid in $45.00 in 2 deposits",
         "Spent $40.00 $40.00 in 30 days",
         "Orders 0 0 open",
         TEXT,
