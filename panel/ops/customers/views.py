@@ -18,7 +18,7 @@ from panel.accounts.customer_notes import NoteRefused, write_note
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.ops.customers import rights
-from panel.ops.customers.deeds import deeds_for
+from panel.ops.customers.actions import actions_for
 from panel.ops.customers.head import head_of
 from panel.ops.customers.listing import customers_page
 from panel.ops.customers.tabs import TABS, TABS_BY_KEY, Tab
@@ -92,10 +92,10 @@ def _customer_page(request: HttpRequest, customer: User, tab: Tab | None, form: 
     if form is None and may_note and tab is TABS_BY_KEY["notes"]:
         form = NoteForm(initial={"request_key": uuid4().hex})
     context = {
-        "title": customer.email,
+        "title": "Customer",
         "customer": customer,
         "head": head_of(request, customer),
-        "deeds": list(deeds_for(request, customer)),
+        "actions": list(actions_for(request, customer)),
         "tabs": [one for one in TABS if request.user.has_perm(one.permission)],
         "tab": tab,
         "page": tab.rows(customer, request.GET.dict()) if tab else None,

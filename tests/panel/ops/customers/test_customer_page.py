@@ -119,27 +119,27 @@ def test_notes_when_account_is_closed_then_gone_and_refused(owner, alice):
         noted(alice, owner)
 
 
-# -- deeds -------------------------------------------------------------------------------------------------
+# -- actions -------------------------------------------------------------------------------------------------
 
 
-def deeds(client, customer):
-    return {deed.label: deed.url for deed in page_of(client, customer).context["deeds"]}
+def actions(client, customer):
+    return {action.label: action.url for action in page_of(client, customer).context["actions"]}
 
 
-def test_deeds_when_roles_differ_then_those_they_may(client, alice):
+def test_actions_when_roles_differ_then_those_they_may(client, alice):
     client.force_login(make.staff_member("Support"))
-    assert list(deeds(client, alice)) == ["Send password link…", "Block…", "Account"]
+    assert list(actions(client, alice)) == ["Send password link…", "Block…", "Account"]
     client.force_login(make.owner())
-    assert list(deeds(client, alice)) == ["Add money…", "Add to group…", "Send password link…", "Block…", "Account"]
+    assert list(actions(client, alice)) == ["Add money…", "Add to group…", "Send password link…", "Block…", "Account"]
 
 
-def test_deeds_when_opened_then_each_form_is_there(client, owner, alice):
-    for address in deeds(client, alice).values():
+def test_actions_when_opened_then_each_form_is_there(client, owner, alice):
+    for address in actions(client, alice).values():
         assert client.get(address).status_code == 200, address
 
 
 def test_money_when_added_then_leads_back_to_the_customer(client, owner, alice):
-    address = deeds(client, alice)["Add money…"]
+    address = actions(client, alice)["Add money…"]
     data = {
         "amount": "3",
         "kind": "bonus",

@@ -19,7 +19,7 @@ from panel.ops.customers.states import member_of
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Action:
     """A link to a form. An ellipsis in the label says that it asks first. `look` is a class of the style sheet."""
 
     label: str
@@ -28,38 +28,40 @@ class Deed:
     look: str = ""
 
 
-def deeds_for(request: HttpRequest, customer: User) -> Iterator[Deed]:
+def actions_for(request: HttpRequest, customer: User) -> Iterator[Action]:
     """Yield what this person may do. Each form checks it again, and refuses what is about one's own account."""
     back = urlencode({NEXT: reverse("customer", args=[customer.pk])})
     may = request.user.has_perm
     is_other = not is_own(actor=request.user, customer_id=customer.pk)
     wallet = Wallet.objects.filter(customer=customer).only("pk").first() if may("billing.add_entry") else None
     if wallet and is_other:
-        yield Deed(
+        yield Action(
             "Add money…", "add", f"{reverse('admin:billing_wallet_move_money', args=[wallet.pk])}?{back}", "is-main"
         )
     if may("catalog.change_groupmember") and member_of(customer) and is_other:
         page = reverse("admin:catalog_groupmember_change", args=[customer.pk])
-        yield Deed("Change group…", "loyalty", f"{page}?{back}")
+        yield Action("Change group…", "loyalty", f"{page}?{back}")
     if may("catalog.add_groupmember") and not member_of(customer) and is_other:
-        yield Deed(
+        yield Action(
             "Add to group…",
             "loyalty",
             f"{reverse('admin:catalog_groupmember_add')}?{urlencode({'customer': customer.pk})}&{back}",
         )
     if _may_change(request, customer):
-        yield from _account_deeds(customer, back)
-    yield Deed("Account", "person", reverse("admin:accounts_user_change", args=[customer.pk]))
+        yield from _account_actions(customer, back)
+    yield Action("Account", "person", reverse("admin:accounts_user_change", args=[customer.pk]))
 
 
-def _account_deeds(customer: User, back: str) -> Iterator[Deed]:
+def _account_actions(customer: User, back: str) -> Iterator[Action]:
     if customer.is_active:
         page = reverse("admin:accounts_user_send_password_link", args=[customer.pk])
-        yield Deed("Send password link…", "lock_reset", f"{page}?{back}")
+        yield Action("Send password link…", "lock_reset", f"{page}?{back}")
     if may_be_blocked(customer):
-        yield Deed("Block…", "block", f"{reverse('admin:accounts_user_block', args=[customer.pk])}?{back}", "is-danger")
+        yield Action(
+            "Block…", "block", f"{reverse('admin:accounts_user_block', args=[customer.pk])}?{back}", "is-danger"
+        )
     if is_blocked(customer):
-        yield Deed("Unblock…", "lock_open", f"{reverse('admin:accounts_user_unblock', args=[customer.pk])}?{back}")
+        yield Action("Unblock…", "lock_open", f"{reverse('admin:accounts_user_unblock', args=[customer.pk])}?{back}")
 
 
 def _may_change(request: HttpRequest, customer: User) -> bool:
