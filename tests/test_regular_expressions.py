@@ -87,6 +87,7 @@ REQUEST_KEY = Untrusted("a hidden field of a form", MAX_BODY)
 REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/admin/wallets.py: request_key": REQUEST_KEY,
     "billing/forms.py: request_key": REQUEST_KEY,
+    "panel/ops/customers/views.py: request_key": REQUEST_KEY,
     "billing/fee_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
     "billing/bank/values.py: _NUMBER": Untrusted("a cell of a bank's file", MAX_CELL),
     "billing/bank/values.py: _PARTS": Untrusted("a cell of a bank's file", MAX_CELL),
