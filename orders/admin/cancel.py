@@ -31,7 +31,7 @@ from panel.staff.limits import limit_sentence
 PERMISSION = "orders.change_order"
 
 
-class OrderSelectionForm(WhyForm):
+class SelectionForm(forms.Form):
     """Primary keys in one field: a thousand separate fields would exceed Django's limit."""
 
     orders = forms.RegexField(
@@ -45,10 +45,14 @@ class OrderSelectionForm(WhyForm):
         return pks
 
 
+class OrderSelectionForm(SelectionForm, WhyForm):
+    """The selection, and why their money moves."""
+
+
 class CancelAdmin(ReadOnlyAdmin):
     """The list action and the detail action that cancel orders."""
 
-    actions = ("cancel_many",)
+    actions: tuple[str, ...] = ("cancel_many",)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.cancel_selected)

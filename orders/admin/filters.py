@@ -1,16 +1,40 @@
-"""Filters of the admin's list of orders."""
+"""Filters of the admin's list of orders. Each is one parameter of the address, and a chip while it is set."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from typing import Any
 
-from django.contrib import admin
-from django.db.models import QuerySet
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from catalog.models import Category, Provider, Service
+from orders.admin.order_search import customer_named
+from orders.common.lateness import late_orders
 from orders.models import Order
+from panel.lib import clock
+from panel.lib.date_fields import DayField, check_days, midnight
+from panel.lib.digits import whole_number
+from panel.lib.formats import day_text
 
 _NUMBER = re.compile("[0-9]{1,18}")
+_NEEDS_YOU = ~Q(review_reason="")
+VIEWS = {"": "All", "open": "Open", "late": "Late", "needs-you": "Needs you", "ended": "Ended"}
+SOURCES = {"browser": "The browser", "api": "An API key", "drip": "A drip-feed"}
+
+
+def orders_in_view(orders: QuerySet[Order], view: str) -> QuerySet[Order]:
+    """Return the orders of one of VIEWS."""
+    if view == "open":
+        return orders.filter(finished_at=None)
+    if view == "late":
+        return late_orders(orders, now=clock.now())
+    if view == "needs-you":
+        return orders.filter(_NEEDS_YOU)
+    return orders.filter(finished_at__isnull=False) if view == "ended" else orders
 
 
 class ApiKeyFilter(admin.SimpleListFilter):
@@ -28,3 +52,128 @@ class ApiKeyFilter(admin.SimpleListFilter):
         if value is None:
             return queryset
         return queryset.filter(api_key_ref=int(value)) if _NUMBER.fullmatch(value) else queryset.none()
+
+
+class OrderFilter(admin.SimpleListFilter):
+    """A filter that the list's own form sets. An empty value is none; one that cannot be read finds nothing."""
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Order]) -> list[tuple[str, str]]:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        value = (self.value() or "").strip()
+        return self.narrow(queryset, value) if value else queryset
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        number = whole_number(value)
+        return orders.none() if number is None else orders.filter(**{str(self.parameter_name): number})
+
+    def words(self) -> str:
+        """Return what it is set to, for its chip; "" if it is not set."""
+        return (self.value() or "").strip()
+
+
+class ViewFilter(OrderFilter):
+    title, parameter_name = "View", "view"
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        return orders_in_view(orders, value) if value in VIEWS else orders.none()
+
+
+class _Named(OrderFilter):
+    """A filter by the number of a row whose name its chip shows."""
+
+    model: Any
+
+    def words(self) -> str:
+        number = whole_number(super().words())
+        name = None if number is None else self.model.objects.filter(pk=number).values_list("name", flat=True).first()
+        return name or super().words()
+
+
+class ProviderFilter(_Named):
+    title, parameter_name, model = "Provider", "provider", Provider
+
+
+class ServiceFilter(_Named):
+    title, parameter_name, model = "Service", "service", Service
+
+
+class CategoryFilter(_Named):
+    title, parameter_name, model = "Category", "category", Category
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        number = whole_number(value)
+        return orders.none() if number is None else orders.filter(service__category=number)
+
+
+class CustomerFilter(OrderFilter):
+    title, parameter_name = "Customer", "customer"
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        customer = customer_named(value)
+        return orders.none() if customer is None else orders.filter(customer=customer)
+
+
+class SourceFilter(OrderFilter):
+    title, parameter_name = "Ordered with", "source"
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        if value == "browser":
+            return orders.filter(api_key_ref=None, drip_feed=None)
+        if value == "api":
+            return orders.filter(api_key_ref__isnull=False)
+        return orders.filter(drip_feed__isnull=False) if value == "drip" else orders.none()
+
+    def words(self) -> str:
+        return SOURCES.get(super().words(), super().words())
+
+
+class DaysForm(forms.Form):
+    since = DayField(label="From")
+    until = DayField(label="To")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        check_days(self, data)
+        return data
+
+
+class DaysFilter(OrderFilter):
+    """From one day to another, by when the order was created."""
+
+    title, parameter_name = "Created", "since"
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, list[str]], model: type[Order], model_admin: admin.ModelAdmin
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        if "until" in params:
+            self.used_parameters["until"] = params.pop("until")[-1]
+        self.form = DaysForm(self.used_parameters)
+
+    def expected_parameters(self) -> list[str]:  # type: ignore[override]
+        return ["since", "until"]
+
+    @property
+    def is_set(self) -> bool:
+        """Return True if a day that can be read is set."""
+        return self.form.is_valid() and any(self.form.cleaned_data.values())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        if not self.form.is_valid():
+            messages.warning(request, "The days could not be read, or end before they begin. They were ignored.")
+            return queryset
+        since, until = self.form.cleaned_data.get("since"), self.form.cleaned_data.get("until")
+        if since:
+            queryset = queryset.filter(created_at__gte=midnight(since))
+        return queryset.filter(created_at__lt=midnight(until + timedelta(days=1))) if until else queryset
+
+    def words(self) -> str:
+        if not self.is_set:
+            return ""
+        since, until = self.form.cleaned_data.get("since"), self.form.cleaned_data.get("until")
+        return " ".join(f"{word} {day_text(day)}" for word, day in (("from", since), ("to", until)) if day is not None)

@@ -1,4 +1,4 @@
-"""Orders for staff: all of them, and those in review or in doubt, with the actions on one order."""
+"""The page of an order for staff, with the actions on it, and the list of those in review or in doubt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from unfold.enums import ActionVariant
 
 from catalog.service_types import SPECS
 from orders.admin.cancel import CancelAdmin
-from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
 from orders.admin.order_forms import DismissForm, PartForm
 from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
@@ -51,25 +50,11 @@ from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
 
-@admin.register(Order)
-class OrderAdmin(CancelAdmin):
-    list_display: tuple[str, ...] = (
-        "number",
-        "customer",
-        "shown_service",
-        "shown_status",
-        "submission",
-        "shown_charge",
-        "shown_refunded",
-        "shown_profit",
-        "review_reason",
-        "created_at",
-    )
-    list_filter: tuple[Any, ...] = ("status", "submission", "review_reason", "provider", ApiKeyFilter)
-    search_fields = ("=pk", "=upstream_id", "customer__email", "link")
+class OrderPages(CancelAdmin):
+    """The page of an order, with the actions on it."""
+
+    search_fields: tuple[str, ...] = ("=pk", "=upstream_id", "customer__email", "link")
     list_select_related: tuple[str, ...] = ("customer",)
-    # The others have no index of all orders: sorting a million of them takes seconds.
-    sortable_by: tuple[str, ...] | None = ("number", "created_at")
     show_full_result_count = False
     actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss")
     fieldsets = (
@@ -159,11 +144,6 @@ class OrderAdmin(CancelAdmin):
     @display(description="Order", ordering="pk")
     def number(self, order: Order) -> int:
         return order.pk
-
-    @display(description="Service", ordering="service_name")
-    def shown_service(self, order: Order) -> str:
-        name = order.service_name
-        return name if len(name) <= 60 else f"{name[:59]}…"
 
     @display(
         description="Status",
@@ -365,11 +345,10 @@ class OrderAdmin(CancelAdmin):
 
 
 @admin.register(OrderInReview)
-class ReviewAdmin(OrderAdmin):
+class ReviewAdmin(OrderPages):
     list_display = ("number", "why", "review_note", "customer", "provider", "shown_charge", "review_since")
     list_filter = ("review_reason", "provider")
     list_select_related = ("customer", "provider")
-    sortable_by = None
     actions_detail = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderInReview]:

@@ -317,6 +317,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "ops_alert_trust_clock": "catalog.connect_provider",
     "orders_dripfeed_stop": "orders.change_dripfeed",
     "orders_moneyday_export": "orders.view_profit",
+    "orders_order_ask_selected": (NOBODY, "orders.change_order"),
     "orders_order_cancel_one": "orders.change_order",
     "orders_order_cancel_selected": (NOBODY, "orders.change_order"),
     "orders_order_decide": ("orders.view_order", "orders.change_order"),

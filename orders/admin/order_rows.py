@@ -1,0 +1,126 @@
+"""What one line of the staff's list of orders shows. Pure, but for the statement that finds which orders are late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+
+from catalog.platform_marks import OTHER, platform_of_order
+from orders.common.lateness import late_by
+from orders.models import Order
+from orders.states import Status, Submission
+from panel.lib.admin.base import shown_money
+from panel.lib.formats import moment_text, short_duration
+
+# Above this, counts are written in thousands and millions.
+LONG_COUNT = 99_999
+# Signs at the end of a link that stay when it is cut in the middle.
+KEPT = 6
+
+
+class State(NamedTuple):
+    """`tone` is the class of its color, `icon` one of Material Symbols."""
+
+    tone: str
+    icon: str
+    word: str
+
+
+_STATUSES = {
+    Status.PENDING: ("is-quiet", "schedule"),
+    Status.PROCESSING: ("is-info", "sync"),
+    Status.IN_PROGRESS: ("is-info", "play_circle"),
+    Status.COMPLETED: ("is-fine", "check_circle"),
+    Status.PARTIAL: ("is-look", "incomplete_circle"),
+    Status.CANCELED: ("is-quiet", "cancel"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order and the texts of its line. `percent` is None unless it is open and its delivery began."""
+
+    order: Order
+    state: State
+    link: tuple[str, str]
+    delivered: str
+    quantity: str
+    percent: int | None
+    charge: str
+    profit: str
+    is_loss: bool
+    age: str
+    created: str
+
+
+def rows_of(orders: Sequence[Any], *, now: datetime) -> list[OrderRow]:
+    """Return the lines of orders that `with_profit` annotated. One statement."""
+    late = late_by(orders, now=now)
+    return [_row(order, now, late.get(order.pk)) for order in orders]
+
+
+def _row(order: Any, now: datetime, late: timedelta | None) -> OrderRow:
+    delivered = order.delivered
+    is_open = not order.is_final and bool(delivered)
+    return OrderRow(
+        order=order,
+        state=state_of(order, late=late),
+        link=shown_link(order.link, has_mark=platform_of_order(order) != OTHER),
+        delivered="—" if delivered is None else short_count(delivered),
+        quantity=short_count(order.quantity),
+        percent=delivered * 100 // order.quantity if is_open else None,
+        charge=shown_money(order.charge),
+        profit=shown_profit(order),
+        is_loss=order.profit < 0 and order.submission != Submission.IN_DOUBT,
+        age=short_duration(now - order.created_at),
+        created=moment_text(order.created_at),
+    )
+
+
+def state_of(order: Order, *, late: timedelta | None) -> State:
+    """Return what staff are told of the order first: a doubt, a review or a delay before its status."""
+    if order.submission == Submission.IN_DOUBT:
+        return State("is-look", "help", _("In doubt"))
+    if order.review_reason:
+        return State("is-look", "gavel", _("In review"))
+    if late is not None:
+        return State("is-look", "schedule", _("Late by %(time)s") % {"time": short_duration(late)})
+    if order.submission == Submission.QUEUED:
+        return State("is-quiet", "schedule", _("Not sent"))
+    if order.submission == Submission.SUBMITTING:
+        return State("is-quiet", "schedule", _("Being sent"))
+    status = Status(order.status)
+    return State(*_STATUSES[status], _(status.label))
+
+
+def shown_profit(order: Any) -> str:
+    """Return the profit, with ~ if it is only expected or estimated; a dash if nobody can tell."""
+    if order.submission == Submission.IN_DOUBT:
+        return "—"
+    return f"{'~' if order.is_estimated else ''}{shown_money(order.profit)}"
+
+
+def shown_link(link: str, *, has_mark: bool) -> tuple[str, str]:
+    """Return the link as its head, which may be cut, and its end, which stays. The host goes if a mark says it."""
+    try:
+        parts = urlsplit(link.strip())
+    except ValueError:
+        return link[:-KEPT], link[-KEPT:]
+    place = link.strip().removeprefix(f"{parts.scheme}://").removeprefix("www.")
+    _host, slash, path = place.partition("/")
+    shown = f"/{path}" if has_mark and parts.scheme and slash and path else place
+    return shown[:-KEPT], shown[-KEPT:]
+
+
+def short_count(count: int) -> str:
+    """Return "99,999", "120K" or "1.2M"."""
+    if count <= LONG_COUNT:
+        return f"{count:,}"
+    if count < 1_000_000:
+        return f"{count // 1_000}K"
+    return f"{count // 100_000 / 10:,.1f}".removesuffix(".0") + "M"

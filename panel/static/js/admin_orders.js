@@ -1,0 +1,33 @@
+// The staff's list of orders: copies a link, and closes the filters.
+(() => {
+  "use strict";
+
+  const SHOWN = 2_000;
+  const said = Object.assign(document.createElement("p"), { className: "visually-hidden", role: "status" });
+  document.body.append(said);
+
+  const copy = async (button) => {
+    const icon = button.querySelector(".material-symbols-outlined");
+    let isDone = true;
+    try {
+      await navigator.clipboard.writeText(button.dataset.link);
+    } catch {
+      isDone = false;
+    }
+    icon.textContent = isDone ? "check" : "error";
+    said.textContent = isDone ? "Copied" : "The browser did not allow to copy";
+    setTimeout(() => { icon.textContent = "content_copy"; }, SHOWN);
+  };
+
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest(".copy-link");
+    if (button) copy(button);
+  });
+
+  document.addEventListener("keydown", ({ key }) => {
+    const open = document.querySelector(".orders-filter[open]");
+    if (key !== "Escape" || !open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+})();
