@@ -84,6 +84,7 @@ class CancelAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "plan": plan,
             "refund": shown_money(plan.refunded),
+            "at_most": shown_money(plan.asked_for),
             "can_act": bool(plan.able),
             "limit": limit_sentence(user=user, kind=Kind.REFUND) if plan.withdrawn else "",
             "form": form,

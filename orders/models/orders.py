@@ -212,6 +212,11 @@ class Order(Sale, Dispatch, Tracking, Review):
             models.Index(
                 fields=("provider",), condition=Q(submission=Submission.ACCEPTED, finished_at=None), name="order_open"
             ),
+            # The staff's lists of open orders, and of those that an API key ordered.
+            models.Index(fields=("-id", "provider"), condition=Q(finished_at=None), name="order_unfinished"),
+            models.Index(
+                fields=("api_key_ref", "-id"), condition=Q(api_key_ref__isnull=False), name="order_by_api_key"
+            ),
             models.Index(
                 fields=("submission", "lease_until"),
                 condition=Q(submission__in=(Submission.SUBMITTING, Submission.IN_DOUBT)),

@@ -92,6 +92,11 @@ class BulkResult:
         return sum(one.back for one in self.results)
 
     @property
+    def asked_for(self) -> int:
+        """Return the micro-units that come back if providers cancel all that they are asked to, in full."""
+        return sum(one.order.net_charge for one in self.able if one.is_asked)
+
+    @property
     def already(self) -> int:
         return sum(one.reason == ALREADY for one in self.results)
 
