@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import BigIntegerField, DateTimeField, DurationField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, IntegerField, QuerySet, Value
 from django.db.models.functions import Cast
 
 from catalog.models import ServiceFigures
@@ -17,7 +17,7 @@ from orders.states import Submission
 TIMES = 2
 
 _ALLOWED = ExpressionWrapper(
-    Cast(F("service__figures__slow_seconds"), BigIntegerField()) * Value(timedelta(seconds=TIMES), DurationField()),
+    Cast(F("service__figures__slow_seconds"), IntegerField()) * Value(timedelta(seconds=TIMES), DurationField()),
     DurationField(),
 )
 
