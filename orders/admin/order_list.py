@@ -83,7 +83,8 @@ class OrderChangeList(ChangeList):
         self.result_list = self.keyset.rows
         self.result_count = self.counted = count_up_to(self.queryset)
         self.full_result_count = None
-        self.show_full_result_count = self.show_admin_actions = bool(self.result_list)
+        self.show_full_result_count = False
+        self.show_admin_actions = bool(self.result_list)
         self.can_show_all = self.show_all = False
         self.multi_page = not self.keyset.is_only
         self.paginator = Paginator(self.result_list, ROWS)

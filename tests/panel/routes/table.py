@@ -377,6 +377,8 @@ LIST_ACTIONS = {
         "catalog.change_service",
     ),
     "ops.Alert resolve": "ops.change_alert",
+    "orders.Order ask_many": "orders.change_order",
     "orders.Order cancel_many": "orders.change_order",
+    "orders.Order export_many": "orders.view_order",
     "orders.OrderInReview cancel_many": "orders.change_order",
 }
