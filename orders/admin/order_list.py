@@ -138,7 +138,7 @@ class OrderChangeList(ChangeList):
             names = spec.expected_parameters()
             if isinstance(spec, ViewFilter):
                 continue
-            value = spec.words() if isinstance(spec, OrderFilter) else f"number {spec.value()}"
+            value = spec.words() if isinstance(spec, OrderFilter) else f"Number {spec.value()}"
             if value:
                 yield Chip(spec.title, value, self.get_query_string(remove=names))
         known = {name for spec in self.filter_specs for name in spec.expected_parameters()}
