@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from catalog.platform_marks import OTHER, platform_of_order
@@ -16,6 +17,7 @@ from orders.models import Order
 from orders.states import Status, Submission
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text, short_duration
+from panel.lib.money import format_money
 
 # Above this, counts are written in thousands and millions.
 LONG_COUNT = 99_999
@@ -43,7 +45,10 @@ _STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """An order and the texts of its line. `percent` is None unless it is open and its delivery began."""
+    """An order and the texts of its line. `percent` is None unless it is open and its delivery began.
+
+    Money is rounded to cents, for it must never be cut; `exact_charge` says all of it.
+    """
 
     order: Order
     state: State
@@ -52,6 +57,7 @@ class OrderRow:
     quantity: str
     percent: int | None
     charge: str
+    exact_charge: str
     profit: str
     is_loss: bool
     age: str
@@ -74,7 +80,8 @@ def _row(order: Any, now: datetime, late: timedelta | None) -> OrderRow:
         delivered="—" if delivered is None else short_count(delivered),
         quantity=short_count(order.quantity),
         percent=delivered * 100 // order.quantity if is_open else None,
-        charge=shown_money(order.charge),
+        charge=format_money(order.charge, settings.PANEL_CURRENCY),
+        exact_charge=shown_money(order.charge),
         profit=shown_profit(order),
         is_loss=order.profit < 0 and order.submission != Submission.IN_DOUBT,
         age=short_duration(now - order.created_at),
@@ -102,7 +109,7 @@ def shown_profit(order: Any) -> str:
     """Return the profit, with ~ if it is only expected or estimated; a dash if nobody can tell."""
     if order.submission == Submission.IN_DOUBT:
         return "—"
-    return f"{'~' if order.is_estimated else ''}{shown_money(order.profit)}"
+    return f"{'~' if order.is_estimated else ''}{format_money(order.profit, settings.PANEL_CURRENCY)}"
 
 
 def shown_link(link: str, *, has_mark: bool) -> tuple[str, str]:
