@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.bank.tables import MAX_PREAMBLE, Table
+from billing.bank.words import plain
 
-# Names as `_plain` writes them: lower case, without accents and what stands in brackets. The first of a file counts.
+# Names as `plain` writes them: lower case, without accents and what stands in brackets. The first of a file counts.
 DAY = (
     *("booking date", "date", "transaction date", "posting date", "completed date", "date completed", "booked on"),
     *("buchungstag", "buchungsdatum", "datum", "fecha", "fecha operacion", "fecha contable", "data", "data operacji"),
@@ -73,7 +73,7 @@ def find_table(rows: Sequence[tuple[int, list[str]]]) -> tuple[Table, Columns | 
 
 def columns_of(header: Sequence[str]) -> Columns | None:
     """Return what the names of a header say; None without a day and an amount."""
-    names = [_plain(cell) for cell in header]
+    names = [plain(cell) for cell in header]
     day, amount, credit = _place(names, DAY), _place(names, AMOUNT), _place(names, CREDIT)
     if day is None or (amount is None and credit is None):
         return None
@@ -87,16 +87,3 @@ def columns_of(header: Sequence[str]) -> Columns | None:
 def _place(names: Sequence[str], known: Sequence[str]) -> int | None:
     found = [known.index(name) for name in names if name in known]
     return names.index(known[min(found)]) if found else None
-
-
-def _plain(name: str) -> str:
-    """Return a name as the tables above have it."""
-    bare = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
-    bare = bare.casefold().replace("ı", "i").replace("ł", "l")  # noqa: RUF001
-    outside, inside = [], 0
-    for one in bare:
-        inside += one in "(["
-        if not inside:
-            outside.append(" " if one in "._-'’\u00a0" else one)  # noqa: RUF001
-        inside -= one in ")]" and inside > 0
-    return " ".join("".join(outside).replace(" / ", "/").split()).strip(" :*")

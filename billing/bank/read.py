@@ -10,12 +10,10 @@ from hashlib import sha256
 
 from billing.bank.columns import Columns
 from billing.bank.tables import Table
-from billing.bank.values import BadValue, Order, decimal_sign_of, orders_of, read_amount, read_day
+from billing.bank.values import MAX_CELL, BadValue, Order, decimal_sign_of, orders_of, read_amount, read_day
+from billing.bank.words import is_incoming, is_other_currency
 from billing.models.bank import MAX_TEXT
 from panel.lib.money import MAX_MICROS
-
-# Words by which a column of signs says that money went out.
-OUTGOING = frozenset({"d", "dr", "dbit", "debit", "s", "soll", "af", "b", "borc", "wy", "out", "дебет", "расход", "-"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +74,26 @@ def read_table(
         try:
             day, amount = read_day(day_cell, order), read_amount(amount_cell, sign)
             if amount > MAX_MICROS:
-                raise BadValue(f"“{amount_cell[:40]}” is too large.")
+                raise BadValue(f"“{amount_cell[:MAX_CELL]}” is too large.")
             if day > today + timedelta(days=1):
-                raise BadValue(f"“{day_cell[:40]}” has not come yet.")
+                raise BadValue(f"“{day_cell[:MAX_CELL]}” has not come yet.")
             if day < earliest:
-                raise BadValue(f"“{day_cell[:40]}” is too long ago.")
+                raise BadValue(f"“{day_cell[:MAX_CELL]}” is too long ago.")
         except BadValue as error:
             found.problems.append(f"Line {line}: {error}")
             continue
-        if amount <= 0 or (columns.sign is not None and _cell(cells, columns.sign).casefold() in OUTGOING):
+        sign_cell = "+" if columns.sign is None else _cell(cells, columns.sign)
+        is_in = amount > 0 and is_incoming(sign_cell)
+        if is_in is None:
+            found.problems.append(
+                f"Line {line}: “{sign_cell[:MAX_CELL]}” says neither that it came in nor that it went out."
+            )
+            continue
+        if not is_in:
             found.outgoing += 1
             continue
-        if columns.currency is not None and _cell(cells, columns.currency).upper() not in ("", currency):
+        code = _cell(cells, columns.currency) if columns.currency is not None else ""
+        if code.upper() not in ("", currency) or is_other_currency(amount_cell, currency):
             found.other_currencies += 1
             continue
         text = _text(cells, columns.texts)

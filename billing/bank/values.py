@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 
+from billing.bank.words import CURRENCIES, INCOMING, OUTGOING, words_beside
 from panel.lib.money import MoneyError, micros_down
 
 MAX_CELL = 40
@@ -103,9 +104,11 @@ def _sign_of(cell: str) -> str:
 
 
 def read_amount(cell: str, sign: str) -> int:
-    """Return micro-units; below zero for what went out: "-5", "5-", "(5)". Raise BadValue."""
+    """Return micro-units; below zero for what went out: "-5", "5-", "(5)", "5 DR". Raise BadValue."""
     text, number = _digits_of(cell)
-    if not number:
+    marks = set(words_beside(cell[:MAX_CELL])) - CURRENCIES
+    # Letters that say neither in nor out may say that it went out.
+    if not number or not marks <= INCOMING | OUTGOING:
         raise BadValue(f"“{cell[:MAX_CELL]}” is no amount.")
     sign = _sign_of(cell) or sign
     if not sign and set(number) & set(".,"):
@@ -121,7 +124,7 @@ def read_amount(cell: str, sign: str) -> int:
         micros = micros_down(Decimal(f"{''.join(groups) or '0'}.{part or '0'}"))
     except MoneyError as error:
         raise BadValue(f"“{cell[:MAX_CELL]}”: {error}") from error
-    return -micros if _is_negative(text) else micros
+    return -micros if _is_negative(text) or marks & OUTGOING else micros
 
 
 def _digits_of(cell: str) -> tuple[str, str]:

@@ -123,6 +123,49 @@ def test_amount_when_it_has_two_readings_or_none_then_refused(cell):
         read_amount(cell, "")
 
 
+@pytest.mark.parametrize("cell", ["50.00 DR", "50.00 D", "50.00 s", "50.00DR", "D 50.00", "50.00 Débit", "$50.00 Dr."])
+def test_amount_when_a_mark_says_it_went_out_then_below_zero(cell):
+    assert read_amount(cell, ".") == -50 * MICRO
+
+
+@pytest.mark.parametrize(
+    "cell", ["50.00 CR", "50.00 C", "H 50.00", "US$ 50.00 cr", "50.00 zł", "50.00 kr.", "Kč 50.00"]
+)
+def test_amount_when_a_mark_or_currency_is_beside_it_then_read(cell):
+    assert read_amount(cell, ".") == 50 * MICRO
+
+
+@pytest.mark.parametrize("cell", ["50.00 XD", "50.00 EURDR", "50.00 pending", "R 50.00 rev", "50.00 Ḋx"])
+def test_amount_when_letters_beside_it_say_nothing_then_refused(cell):
+    with pytest.raises(BadValue, match="no amount"):
+        read_amount(cell, ".")
+
+
+SIGNS = [
+    ("Borç/Alacak", "Borç", 0), ("Borç/Alacak", "Alacak", 1), ("Sens", "Débit", 0), ("Sens", "CRÉDIT", 1),
+    ("Debit/Credit", "Debet", 0), ("Debit/Credit", "Debits", 0), ("Kennzeichen", "Belastung", 0),
+    ("Soll/Haben", "Haben", 1), ("Af Bij", "Af", 0), ("D/C", "−", 0), ("D/C", "+", 1), ("D/C", "Cr.", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "word", "comes_in"), SIGNS)
+def test_sign_when_a_known_word_in_any_accent_then_in_or_out(header, word, comes_in):
+    found = reading(f"Date;Amount;{header};Text\n28.11.2026;50,00;{word};x\n")
+    assert (len(found.incoming), found.outgoing, found.problems) == (comes_in, 1 - comes_in, [])
+
+
+@pytest.mark.parametrize("word", ["Zzz", "", "Débito automático"])
+def test_sign_when_it_says_neither_in_nor_out_then_told_and_left_out(word):
+    found = reading(f"Date;Amount;D/C\n28.11.2026;50,00;{word}\n28.11.2026;7,00;C\n28.11.2026;-8,00;{word}\n")
+    assert [one.amount for one in found.incoming] == [7 * MICRO]
+    assert (found.outgoing, [one[:7] for one in found.problems]) == (1, ["Line 2:"])
+
+
+def test_amount_when_beside_the_code_of_another_currency_then_left_out():
+    found = reading("Date;Amount\n28.11.2026;50,00 UAH\n28.11.2026;7,00 eur\n")
+    assert ([one.amount for one in found.incoming], found.other_currencies) == ([7 * MICRO], 1)
+
+
 def test_decimal_sign_when_the_column_says_it_then_found():
     assert decimal_sign_of(["1.234", "5,00"]) == ","
     assert decimal_sign_of(["1,234", "5.00", "7"]) == "."
