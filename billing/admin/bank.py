@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from billing.admin.bank_statements import PERMISSION, StatementPages, match_address
 from billing.bank.decide import LineRefused, approve_line, dismiss_line, reopen_line
-from billing.bank.matching import Matched, Proposal, Sureness, match_lines
+from billing.bank.matching import Proposal, match_line
 from billing.deposits import MAX_NOTE, DecisionRefused
 from billing.models import BankLine, Deposit
 from billing.second_looks import asked_line
@@ -148,7 +148,7 @@ class BankLineAdmin(StatementPages):
             return f"{added_text(decided)} was added to the wallet of {decided.customer}."
 
         def form_of(line: BankLine) -> Callable[..., forms.Form]:
-            proposals = list(proposals_for(line).proposals)
+            proposals = list(match_line(line=line).proposals)
             return lambda *args, **kwargs: LineForm(*args, proposals=proposals, **kwargs)
 
         return self._confirm(
@@ -158,7 +158,7 @@ class BankLineAdmin(StatementPages):
             form_of=form_of,
             title="Approve a request with",
             explanation=lambda line: (
-                f"The bank wrote: “{line.text}”. {proposals_for(line).hint} What came in is credited to the customer "
+                f"The bank wrote: “{line.text}”. {match_line(line=line).hint} What came in is credited to the customer "
                 "of the request, less its fee and with its bonus, for good. "
                 f"{limit_sentence(user=user, kind=Kind.DEPOSIT)}"
             ),
@@ -246,15 +246,10 @@ class BankLineAdmin(StatementPages):
 
 
 def initial_for(line: BankLine) -> dict[str, object]:
-    """Return what the form of approval begins with: a request only where it is likely."""
-    best = proposals_for(line).best
-    chosen = best.deposit.pk if best and best.sureness > Sureness.POSSIBLE else ""
+    """Return what the form of approval begins with: a request only where it is sure."""
+    matched = match_line(line=line)
+    chosen = matched.best.deposit.pk if matched.best and matched.is_sure else ""
     return {"proposal": chosen, "why": Reason.PAYMENT, "why_note": note_of(line)}
-
-
-def proposals_for(line: BankLine) -> Matched:
-    """Return the line with its proposals."""
-    return match_lines(method=line.method, lines=[line])[0]
 
 
 def in_words(proposal: Proposal) -> str:

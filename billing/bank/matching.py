@@ -6,13 +6,13 @@ reference, another customer can type as well; an amount alone may be anybody's.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import IntEnum
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from billing.models import BankLine, Deposit, PaymentMethod
 from billing.references import codes_in
@@ -74,11 +74,30 @@ def match_lines(*, method: PaymentMethod, lines: Sequence[BankLine]) -> list[Mat
     by_amount: dict[int, list[Deposit]] = defaultdict(list)
     for request in requests:
         by_amount[request.to_pay].append(request)
-    amounts = Counter(line.amount for line in lines)
+    amounts = {line.amount for line in lines}
+    waiting_ones = waiting_lines(method=method).filter(amount__in=amounts).order_by()
+    counts = dict(waiting_ones.values_list("amount").annotate(lines=Count("pk")))
+    decided = _decided_by_hand(method, lines)
     matched = [
-        _match(line, requests, coded, by_amount[line.amount], is_only=amounts[line.amount] == 1) for line in lines
+        _match(
+            line,
+            requests,
+            coded,
+            by_amount[line.amount],
+            is_only=counts.get(line.amount, 0) <= 1,
+            decided=[one for one in decided[line.amount] if _is_near(line, one)],
+        )
+        for line in lines
     ]
     return _once_each(matched)
+
+
+def match_line(*, line: BankLine) -> Matched:
+    """Return the line with its proposals, as sure as among all lines of its method that wait."""
+    # Lines of another amount make no difference to it.
+    others = waiting_lines(method=line.method).filter(amount=line.amount).exclude(pk=line.pk)
+    lines = sorted([line, *others], key=lambda one: (one.day, one.pk))
+    return match_lines(method=line.method, lines=lines)[lines.index(line)]
 
 
 def _with_customer(deposits: QuerySet[Deposit]) -> QuerySet[Deposit]:
@@ -95,18 +114,36 @@ def _coded(lines: Sequence[BankLine]) -> dict[str, Deposit]:
     return found
 
 
+def _decided_by_hand(method: PaymentMethod, lines: Sequence[BankLine]) -> dict[int, list[Deposit]]:
+    """Return the requests that were approved without a line, near the lines and with their amounts, by amount."""
+    found: dict[int, list[Deposit]] = defaultdict(list)
+    if lines:
+        approved = Deposit.objects.filter(method=method, state=Deposit.State.APPROVED, bank_line=None)
+        # Days of the panel may begin some hours before or after those of UTC.
+        first = min(line.day for line in lines) - MAX_LATE - timedelta(days=1)
+        for one in approved.filter(credited__in={line.amount for line in lines}, created_at__date__gte=first):
+            found[one.credited or 0].append(one)
+    return found
+
+
 def _match(
-    line: BankLine, requests: Sequence[Deposit], coded: dict[str, Deposit], same: Sequence[Deposit], *, is_only: bool
+    line: BankLine,
+    requests: Sequence[Deposit],
+    coded: dict[str, Deposit],
+    same: Sequence[Deposit],
+    *,
+    is_only: bool,
+    decided: Sequence[Deposit],
 ) -> Matched:
     named = list({coded[code].pk: coded[code] for code in codes_in(line.text) if code in coded}.values())
-    hint = _hint_of(line, named)
+    hint = _hint_of(line, named) or ("" if named else _hint_of_decided(decided))
     found = [_by_code(line, one) for one in named if one.state == Deposit.State.PENDING]
     found += [_by_reference(line, one) for one in _referred(line, requests)]
     near = [one for one in same if _is_near(line, one)]
     is_one = is_only and len(near) == 1
     why = "Its amount, which no other request has." if is_one else "Its amount, which others have as well."
     found += [Proposal(one, Sureness.LIKELY if is_one else Sureness.POSSIBLE, why) for one in near]
-    if hint:  # Whatever else speaks for a request, the payer's text speaks against it.
+    if hint:  # Whatever else speaks for a request, this speaks against it.
         found = [replace(one, sureness=Sureness.POSSIBLE) for one in found]
     best: dict[int, Proposal] = {}
     for proposal in found:
@@ -130,6 +167,14 @@ def _hint_of(line: BankLine, named: Sequence[Deposit]) -> str:
     if one.method_id != line.method_id:
         return f"Its text has the code of request {one.pk}, which is for {one.method.name}."
     return ""
+
+
+def _hint_of_decided(decided: Sequence[Deposit]) -> str:
+    """Return that the money may be what staff added by hand, "" if they added no such amount."""
+    if not decided:
+        return ""
+    one = max(decided, key=lambda each: each.pk)
+    return f"Request {one.pk} was approved by hand with the same amount: the line may be its money, added already."
 
 
 def _by_code(line: BankLine, deposit: Deposit) -> Proposal:

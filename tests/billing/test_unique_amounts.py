@@ -76,6 +76,38 @@ def test_amounts_when_taken_by_expired_ones_then_theirs_are_given_up_last(method
         asked_of(3, method)
 
 
+def test_amounts_when_some_were_decided_lately_then_theirs_come_last_and_oldest(method, staff, monkeypatch):
+    """The bank's line of a request that was approved by hand may still come, and would be taken for the next one's."""
+    monkeypatch.setattr(unique_amounts, "MAX_UNITS", 3)
+    first, second = (make.pending_deposit(make.customer(f"{n}@example.org"), "50", method=method) for n in "ab")
+    cancel_deposit(deposit=first)
+    approve_deposit(deposit_id=second.pk, credited=second.amount, actor=staff)
+    Deposit.objects.filter(pk=second.pk).update(decided_at=timezone.now() - timedelta(days=9))
+    asked = [asked_of(number, method) for number in range(3)]
+    assert asked[0] not in (first.amount, second.amount)
+    assert asked[1:] == [second.amount, first.amount]
+
+
+def test_amount_when_decided_long_ago_then_asked_again(method, monkeypatch):
+    monkeypatch.setattr(unique_amounts, "MAX_UNITS", 1)
+    cancel_deposit(deposit=make.pending_deposit(make.customer(), "50", method=method))
+    Deposit.objects.update(decided_at=timezone.now() - timedelta(days=31))
+    assert asked_of(1, method) == 50 * MICRO + CENT
+
+
+@pytest.mark.parametrize("amounts", [("20.90", "19.90"), ("19.90", "20.90")])
+def test_amounts_when_the_fee_changed_then_none_is_to_be_paid_twice(method, monkeypatch, amounts):
+    """20.91 without a fee, and 19.91 with a dollar of it."""
+    monkeypatch.setattr(unique_amounts, "CHOICE", 1)
+    fees = [{"fee_fixed": MICRO * (amount == "19.90"), "fee_payer": "customer"} for amount in amounts]
+    for number, (amount, fee) in enumerate(zip(amounts, fees, strict=True)):
+        type(method).objects.update(**fee)
+        asked_of(number, method, amount)
+    second, first = Deposit.objects.all()
+    assert first.to_pay == 20 * MICRO + 91 * CENT
+    assert second.to_pay == 20 * MICRO + 92 * CENT
+
+
 def test_request_when_its_form_is_sent_again_then_the_same_amount(method, customer):
     values = {"customer": customer, "method": method, "request_key": "a" * 32}
     first = request_deposit(amount=50 * MICRO, **values)

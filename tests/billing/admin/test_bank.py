@@ -227,15 +227,16 @@ def test_line_when_approved_for_a_proposal_or_a_number_then_its_amount_is_credit
     assert set(BankLine.objects.values_list("deposit", flat=True)) == {deposit.pk, other.pk}
 
 
-def test_line_when_a_request_is_likely_then_chosen_already_and_else_not(staff_client, method, deposit):
-    bring_in(staff_client, method, "100,00;from Alice", "3,00;x")
+def test_line_when_a_request_is_sure_then_chosen_already_and_else_not(staff_client, method, deposit, alice):
+    make.pending_deposit(alice, "40", method=method)
+    bring_in(staff_client, method, f"100,00;{deposit.code}", "3,00;x", "40,00;likely only")
 
     def chosen(amount):
         line = BankLine.objects.get(amount=amount * MICRO)
         page = staff_client.get(reverse("admin:billing_bankline_approve", args=[line.pk]))
         return page.context["form"]["proposal"].value()
 
-    assert (chosen(100), chosen(3)) == (deposit.pk, "")
+    assert (chosen(100), chosen(3), chosen(40)) == (deposit.pk, "", "")
 
 
 @pytest.mark.parametrize(

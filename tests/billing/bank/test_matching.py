@@ -8,7 +8,7 @@ import pytest
 
 from billing.bank.decide import LineRefused, approve_line, dismiss_line, reopen_line
 from billing.bank.lines import read_statement, store_lines
-from billing.bank.matching import Sureness, match_lines, waiting_lines
+from billing.bank.matching import Sureness, match_line, match_lines, waiting_lines
 from billing.bank.read import Incoming
 from billing.deposits import AlreadyDecided, DecisionRefused, approve_deposit, cancel_deposit
 from billing.models import BankLine, Deposit
@@ -99,6 +99,46 @@ def test_line_when_its_amount_is_the_only_one_then_likely_else_possible(method, 
     assert {sureness for _, sureness in proposals(method)[0]} == {Sureness.POSSIBLE}
 
 
+def test_line_when_its_amount_was_approved_by_hand_then_said_and_possible(method, alice, staff):
+    by_hand = make.pending_deposit(alice, "33", method=method)
+    other = make.pending_deposit(make.customer("bob@example.org"), "33", method=method)
+    approve_deposit(deposit_id=by_hand.pk, credited=33 * MICRO, actor=staff)
+    one = line(method, "33")
+    assert proposals(method) == [[(other.pk, Sureness.POSSIBLE)]]
+    assert f"Request {by_hand.pk} was approved by hand" in hint(method)
+    assert match_line(line=one).hint == hint(method)
+
+
+def test_line_when_our_code_says_whose_it_is_then_sure_beside_others_by_hand(method, alice, staff):
+    by_hand, waits = (make.pending_deposit(alice, "33", method=method) for _ in range(2))
+    approve_deposit(deposit_id=by_hand.pk, credited=33 * MICRO, actor=staff)
+    line(method, "33", waits.code)
+    assert proposals(method) == [[(waits.pk, Sureness.SURE)]]
+
+
+def test_line_when_a_line_or_long_ago_approved_the_same_amount_then_likely(method, alice, staff):
+    with_line, long_ago, waits = (make.pending_deposit(alice, "33", method=method) for _ in range(3))
+    approve_line(line_id=line(method, "33").pk, deposit_id=with_line.pk, actor=staff)
+    approve_deposit(deposit_id=long_ago.pk, credited=33 * MICRO, actor=staff)
+    Deposit.objects.filter(pk=long_ago.pk).update(created_at=long_ago.created_at - timedelta(days=60))
+    line(method, "33")
+    assert proposals(method) == [[(waits.pk, Sureness.LIKELY)]]
+
+
+def test_line_when_alone_then_as_sure_as_among_all_that_wait(method, alice):
+    deposit = make.pending_deposit(alice, method=method)
+    make.pending_deposit(alice, "44", method=method)
+    lines = [
+        line(method, "100", deposit.code),
+        line(method, "44"),
+        line(method, "100", deposit.code),
+        line(method, "44"),
+    ]
+    together = match_lines(method=method, lines=list(waiting_lines(method=method)))
+    assert [match_line(line=one).best for one in lines] == [one.best for one in together]
+    assert [one.best.sureness for one in together] == [3, 1, 1, 1]
+
+
 def test_line_when_too_early_or_of_another_method_then_not_proposed(method, alice):
     make.pending_deposit(alice, "33", method=method)
     make.pending_deposit(alice, "44", method=make.payment_method(name="Other"))
@@ -135,7 +175,7 @@ def test_matching_when_lines_grow_then_statements_do_not(method, alice, django_a
         deposit = make.pending_deposit(make.customer(f"c{number}@example.org"), method=method)
         line(method, "100", deposit.code)
     lines = list(waiting_lines(method=method))
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         match_lines(method=method, lines=lines)
 
 
