@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
 from billing.bonus_terms import BonusTerms
 from billing.fee_terms import FeeTerms
-from billing.models import Coupon, Deposit, Payment
+from billing.models import Coupon, Deposit, Payment, PaymentCredit
 from billing.models.coupons import bonus_on
 
 CHUNK = 5_000
@@ -86,14 +86,37 @@ DEPOSIT_CHECKS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         # Joined by the deposit's name, so that SQLite can index it: keys are not parsed for numbers.
-        "an entry of a deposit is its credit, its fee or its bonus",
-        """WITH named AS MATERIALIZED (SELECT 'deposit:' || id AS name FROM billing_deposit)
+        "an entry of a deposit is its credit, its fee or its bonus, in the wallet of its customer",
+        """WITH named AS MATERIALIZED (SELECT 'deposit:' || id AS name, customer_id FROM billing_deposit)
            SELECT e.id, e.kind, e.key FROM billing_entry e
+           JOIN billing_wallet w ON w.id = e.wallet_id
            LEFT JOIN named n ON n.name = REPLACE(REPLACE(e.key, ':fee', ''), ':bonus', '')
            WHERE (e.kind = 'fee' OR e.key LIKE 'deposit:%') AND e.key NOT LIKE 'deposit:%:payment:%'
-             AND (n.name IS NULL OR e.key <> n.name ||
+             AND (n.name IS NULL OR w.customer_id <> n.customer_id OR e.key <> n.name ||
                   CASE e.kind WHEN 'deposit' THEN '' WHEN 'fee' THEN ':fee' WHEN 'bonus' THEN ':bonus' ELSE '?' END)""",
         "entry {}: kind {}, key {}",
+    ),
+    (
+        "the request of an approved bank line is approved",
+        """SELECT l.id, d.id, d.state FROM billing_bankline l JOIN billing_deposit d ON d.id = l.deposit_id
+           WHERE d.state <> 'approved'""",
+        "bank line {}: its deposit {} is {}",
+    ),
+    (
+        "orders are held because of a reversal",
+        """SELECT w.customer_id FROM billing_wallet w
+           WHERE w.order_hold = 'held' AND NOT EXISTS (
+             SELECT 1 FROM billing_reversal r
+             JOIN billing_payment p ON p.id = r.payment_id
+             JOIN billing_deposit d ON d.id = p.deposit_id
+             WHERE d.customer_id = w.customer_id AND r.holds_orders)""",
+        "customer {}: no reversal holds the orders",
+    ),
+    (
+        "a reversal is of no more than what was credited",
+        """SELECT r.id, r.amount, p.id, p.credited FROM billing_reversal r JOIN billing_payment p ON p.id = r.payment_id
+           WHERE r.amount > p.credited""",
+        "reversal {}: {} was taken back of payment {}, and {} was credited",
     ),
 )
 
@@ -102,6 +125,8 @@ def broken_promises() -> Iterator[str]:
     """Yield the approved deposits whose fee or bonus differs from what was promised, each as a line with its number."""
     promising = Q(fee_bp__gt=0) | Q(fee_fixed__gt=0) | Q(fee__gt=0) | Q(bonus__gt=0)
     by_staff = Exists(Payment.objects.filter(deposit=OuterRef("pk"), decided_by__isnull=False))
+    credits = PaymentCredit.objects.filter(payment__deposit=OuterRef("pk")).order_by().values("payment__deposit")
+    largest = Subquery(credits.annotate(largest=Max("entry__amount")).values("largest"))
     coupon = ("redemption__bonus_bp", "redemption__amount", "redemption__minimum", "redemption__given_back_at")
     rows = (
         Deposit.objects.filter(promising, state=Deposit.State.APPROVED, credited__isnull=False)
@@ -109,17 +134,19 @@ def broken_promises() -> Iterator[str]:
         .values_list(
             *("pk", "credited", "fee", "bonus", "fee_payer", "fee_bp", "fee_fixed", "bonus_bp", "tiers", "decided_by"),
             by_staff,
+            largest,
             F("redemption__coupon"),
             *coupon,
         )
     )
     for pk, credited, fee, bonus, payer, fee_bp, fee_fixed, bonus_bp, tiers, decided_by, *rest in rows.iterator(CHUNK):
-        is_by_staff, coupon_id, *terms, given_back_at = rest
+        is_by_staff, largest_credit, coupon_id, *terms, given_back_at = rest
         due = FeeTerms(fee_bp, fee_fixed) if payer == Deposit.FeePayer.CUSTOMER else FeeTerms()
         if not due.is_fee_of(credited, fee):
             most = due.fee_of(credited)
-            # Staff credit what does not exceed its fee without one.
-            if fee > most or not (decided_by or is_by_staff):
+            # Staff credit what does not exceed its fee without one: all of it, or what came in parts.
+            is_in_parts = largest_credit is not None and largest_credit < credited
+            if fee > most or not (decided_by or is_by_staff) or not (most >= credited or is_in_parts):
                 yield f"deposit {pk}: {credited} came in, a fee of {fee} was taken, {most} was promised"
         promised = BonusTerms.of(bonus_bp, tiers).most_on(credited - fee)
         if coupon_id and given_back_at is None:

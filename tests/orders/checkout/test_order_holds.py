@@ -11,9 +11,12 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from billing.intake.crediting import credit_due_payments
 from billing.intake.reversals import settle_reversal
-from billing.models import Deposit, OrderHold, Payment, Reversal, Wallet
+from billing.ledger import post
+from billing.models import OrderHold, Payment, Reversal, Wallet
 from billing.order_holds import hold_orders, release_orders
+from billing.wallets import wallet_of
 from orders.checkout.bulk_orders import create_bulk
 from orders.checkout.bulk_quotes import quote_bulk
 from orders.checkout.create import OrdersHeld, create_order
@@ -40,12 +43,12 @@ def bob(db):
 
 
 def reversal_of(user: Any) -> Reversal:
-    """Return a reversal of a payment that was credited to the customer."""
+    """Return a reversal of a payment that was credited to the customer, and corrected by staff."""
     deposit = make.pending_deposit(user, "20")
-    Deposit.objects.update(state="canceled", decided_at=timezone.now())  # So that more may wait.
-    payment = Payment.objects.create(
-        method=deposit.method, external_id=uuid4().hex, deposit=deposit, currency="USD", came_in=20 * MICRO
-    )
+    values = {"deposit": deposit, "currency": "USD", "came_in": 20 * MICRO, "due_at": timezone.now()}
+    payment = Payment.objects.create(method=deposit.method, external_id=uuid4().hex, **values)
+    credit_due_payments()
+    post(wallet_id=wallet_of(customer=user).pk, amount=-20 * MICRO, kind="adjustment", key=payment.external_id)
     return Reversal.objects.create(payment=payment, amount=20 * MICRO)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
 from billing import append_only, ledger
 from billing.deposits import approve_deposit
 from billing.intake.crediting import credit_due_payments, credit_held_payment
-from billing.models import Coupon, Deposit, Entry, Payment, PaymentCredit
+from billing.models import BankLine, Coupon, Deposit, Entry, Payment, PaymentCredit, Reversal
+from billing.order_holds import hold_orders
 from billing.wallets import wallet_of
 from panel.lib.money import CENT, MICRO
+from panel.lib.panel_days import panel_day
 from panel.ops.deposit_proofs import DEPOSIT_CHECKS, PROMISES
 from panel.ops.invariants import find_breaches
 from tests import make
@@ -19,7 +22,7 @@ from tests.billing.intake.calls import arrival_of, send, signed_method
 pytestmark = pytest.mark.django_db
 
 FEE = {"fee_bp": 400, "fee_fixed": 10 * CENT, "fee_payer": "customer", "bonus_bp": 1_000}
-CREDITED, PAYMENT, BELONGS, OF_PAYMENT, OF_DEPOSIT = (name for name, _, _ in DEPOSIT_CHECKS)
+CREDITED, PAYMENT, BELONGS, OF_PAYMENT, OF_DEPOSIT, OF_LINE, HELD, REVERSED = (name for name, _, _ in DEPOSIT_CHECKS)
 
 
 def tamper(statement, *params):
@@ -180,11 +183,57 @@ def test_fee_when_it_is_not_the_promised_one_then_told(payment, fee_bp, due):
     ]
 
 
-def test_fee_when_staff_took_less_then_theirs_but_more_is_told(by_hand):
-    Deposit.objects.update(fee_bp=500)
-    assert told() == {}
-    Deposit.objects.update(fee_bp=300)
+@pytest.mark.parametrize("fee_bp", [500, 300])
+def test_fee_when_staff_took_less_or_more_of_enough_then_told(by_hand, fee_bp):
+    Deposit.objects.update(fee_bp=fee_bp)
     assert PROMISES in told()
+
+
+def test_fee_when_staff_credited_parts_below_it_then_no_breach(alice):
+    """Each part is less than what is left of the fee, and both together are more."""
+    method, owner = signed_method(fee_fixed=MICRO, fee_payer="customer"), make.owner()
+    deposit = make.pending_deposit(alice, "20", method=method[0])
+    for amount in ("0.90", "0.80"):
+        send(*method, arrival_of(deposit=deposit.pk, amount=amount))
+        credit_due_payments()
+        held = Payment.objects.get(state="held")
+        credit_held_payment(payment_id=held.pk, deposit=deposit, actor=owner, came_in=held.came_in)
+    deposit.refresh_from_db()
+    assert (deposit.credited, deposit.fee) == (1_700_000, 0)
+    assert find_breaches() == []
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("deposit", ""), ("bonus", ":bonus")])
+def test_entry_when_in_the_wallet_of_another_customer_then_told(alice, kind, suffix):
+    deposit, bob = make.pending_deposit(alice), make.customer("bob@example.org")
+    key = f"deposit:{deposit.pk}{suffix}"
+    entry = ledger.post(wallet_id=wallet_of(customer=bob).pk, amount=5, kind=kind, key=key).entry
+    assert told() == {OF_DEPOSIT: [f"entry {entry.pk}: kind {kind}, key {key}"]}
+
+
+def test_bank_line_when_approved_without_its_deposit_then_told(alice):
+    deposit = make.pending_deposit(alice)
+    values = {"state": "approved", "deposit": deposit, "decided_at": timezone.now()}
+    line = BankLine.objects.create(method=deposit.method, digest="x", day=panel_day(), amount=MICRO, **values)
+    assert told() == {OF_LINE: [f"bank line {line.pk}: its deposit {deposit.pk} is pending"]}
+
+
+def test_orders_when_held_without_a_reversal_then_told(payment, alice):
+    reversal = Reversal.objects.create(payment=payment, amount=20_900_000)
+    with transaction.atomic():
+        hold_orders(reversal=reversal, customer_id=alice.pk)
+    assert told() == {}
+    Reversal.objects.update(holds_orders=False)
+    assert told() == {HELD: [f"customer {alice.pk}: no reversal holds the orders"]}
+
+
+def test_reversal_when_of_more_than_was_credited_then_told(payment):
+    reversal = Reversal.objects.create(payment=payment, amount=20_900_001)
+    assert told() == {
+        REVERSED: [
+            f"reversal {reversal.pk}: 20900001 was taken back of payment {payment.pk}, and 20900000 was credited"
+        ]
+    }
 
 
 def test_bonus_when_above_the_promise_then_told(by_hand):

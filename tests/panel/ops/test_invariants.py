@@ -39,6 +39,7 @@ LEASE = "nothing is placing past its lease"
 DOUBT = "no doubt is past its deadline without review"
 HELD = "nothing waits in the queue past its limit"
 CREDITED = "a deposit is credited once, and only when it was approved"
+OF_DEPOSIT = "an entry of a deposit is its credit, its fee or its bonus, in the wallet of its customer"
 TRIGGERS = "entries are append-only"
 HELD_BALANCE = "the database holds each balance to its last entry"
 
@@ -211,7 +212,7 @@ def test_check_ledger_when_deposit_exceeds_its_entries_then_found(credited):
 
 def test_check_ledger_when_deposit_credits_wrong_wallet_then_found(credited, other):
     Deposit.objects.filter(pk=credited.pk).update(customer=other)
-    assert found() == [CREDITED]
+    assert found() == [CREDITED, OF_DEPOSIT]
 
 
 def test_check_ledger_when_waiting_deposit_has_an_entry_then_found(customer):
