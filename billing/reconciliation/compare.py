@@ -176,8 +176,12 @@ def _judge(row: Listed, one: Ours | None) -> tuple[Verdict, str]:
 
 def _judge_without_money(effect: Effect, one: Ours) -> tuple[Verdict, str]:
     """Return what a payment is that the gateway does not have, or not any more."""
+    if one.state == State.HELD and effect is not Effect.WAIT:
+        return Verdict.DIFFERS, "It waits for staff, and the gateway does not have the money. Do not credit it."
     if one.credited == 0:
         return Verdict.NO_MONEY, "On its way." if effect is Effect.WAIT else "Nothing came in for good."
+    if 0 < one.taken_back < one.credited and effect is not Effect.WAIT:
+        return Verdict.DIFFERS, "The gateway does not have any of the money, and here only a part was taken back."
     if one.taken_back and effect is not Effect.WAIT:
         if one.is_settled:
             return Verdict.DECIDED, "The gateway took it back, and staff settled that."
@@ -193,7 +197,7 @@ def _judge_unlisted(one: Ours) -> tuple[Verdict, str]:
         return Verdict.ONLY_HERE, "It waits for staff. Do not credit it before it is found at the gateway."
     if one.credited == 0:
         return Verdict.NO_MONEY, "Nothing was credited, and the gateway does not list it."
-    if one.taken_back and one.is_settled:
+    if one.taken_back >= one.credited and one.is_settled:
         return Verdict.DECIDED, "The gateway took it back, and staff settled that."
     return Verdict.ONLY_HERE, "It is credited, and the gateway does not list it."
 
@@ -207,10 +211,11 @@ def _add_up(found: Comparison, currency: str) -> None:
         if one is None or one.currency != currency:
             continue
         found.credited += one.credited
+        is_gone = theirs is None or theirs.seen.effect not in _IS_THERE
         if line.verdict is Verdict.AGREES:
             found.agreed_sum += one.credited
-        elif one.taken_back and line.verdict in (Verdict.WAITS, Verdict.DECIDED):
-            found.taken_back += one.credited
+        elif one.taken_back and is_gone:
+            found.taken_back += min(one.taken_back, one.credited)
         elif line.verdict is Verdict.WAITS:
             found.waits += one.came_in - one.credited
         elif line.verdict is Verdict.DECIDED:

@@ -54,7 +54,9 @@ PAIRS = [
     (Effect.REVERSE, "credited", "DIFFERS"),
     (Effect.CREDIT, "held", "WAITS"),
     (Effect.HOLD, "held", "WAITS"),
-    (Effect.NEVER, "held", "NO_MONEY"),
+    (Effect.NEVER, "held", "DIFFERS"),
+    (Effect.REVERSE, "held", "DIFFERS"),
+    (Effect.WAIT, "held", "NO_MONEY"),
     (Effect.CREDIT, "dismissed", "DECIDED"),
     (Effect.CREDIT, "gone", "DIFFERS"),
     (Effect.NEVER, "gone", "NO_MONEY"),
@@ -85,6 +87,14 @@ def test_reversal_when_known_then_no_difference_and_explained(is_settled, verdic
     reversed_ = ours(taken_back=USD20, is_settled=is_settled)
     day = found([row(effect=Effect.REVERSE)], [reversed_])
     assert ([line.verdict.name for line in day.lines], day.unexplained) == ([verdict], 0)
+
+
+@pytest.mark.parametrize(("listed", "verdict"), [([row(effect=Effect.REVERSE)], "DIFFERS"), ([], "ONLY_HERE")])
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_reversal_when_of_a_part_and_all_is_gone_then_the_rest_differs(listed, verdict, is_settled):
+    day = found(listed, [ours(taken_back=5 * MICRO, is_settled=is_settled)])
+    assert ([line.verdict.name for line in day.lines], day.taken_back) == ([verdict], 5 * MICRO)
+    assert (day.differences, day.unexplained) == (1, -15 * MICRO)
 
 
 @pytest.mark.parametrize(
