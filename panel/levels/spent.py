@@ -1,4 +1,4 @@
-"""What counts for levels: what was spent on orders that have ended. Amounts are micro-units."""
+"""What counts for levels: what was spent on orders that have ended for good. Amounts are micro-units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orders.states import OPEN, DripState
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """`charged` is less refunds. `running` is the part of it for orders that have not ended."""
+    """`charged` is less refunds. `running` is the part of it for orders that have not ended, or are in review."""
 
     charged: int = 0
     running: int = 0
@@ -43,8 +43,10 @@ def spending_by_customer(*, customers: Collection[int], since: datetime | None) 
 
 
 def _running(since: datetime | None) -> tuple[QuerySet[Order], QuerySet[DripFeed]]:
-    """Return the orders that run, and the drip-feeds with runs that have not begun, of the outer wallet's customer."""
-    orders = Order.objects.filter(customer=OuterRef("customer_id"), status__in=OPEN)
+    """Return the outer customer's orders that run or are in review, and drip-feeds with runs that have not begun."""
+    # The review of an order that ended may still refund it.
+    is_open = Q(status__in=OPEN) | ~Q(review_reason="")
+    orders = Order.objects.filter(is_open, customer=OuterRef("customer_id"))
     drips = DripFeed.objects.filter(customer=OuterRef("customer_id"), state=DripState.RUNNING)
     if since is not None:
         # A run was paid when its drip-feed started.

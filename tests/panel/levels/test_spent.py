@@ -55,6 +55,15 @@ def test_spent_when_orders_run_then_they_count_once_they_ended(customer, service
     assert spending(customer) == Spending(2_500_000, 0)
 
 
+def test_spent_when_an_ended_order_is_in_review_then_it_counts_after(customer, service):
+    order = make.order(customer, service, quantity=1_000)
+    in_review = {"review_reason": "contradiction", "review_since": timezone.now()}
+    Order.objects.filter(pk=order.pk).update(status="canceled", **in_review)
+    assert spending(customer) == Spending(2_500_000, 2_500_000)
+    Order.objects.filter(pk=order.pk).update(review_reason="", review_since=None)
+    assert spending(customer).counts == 2_500_000
+
+
 def test_spent_when_an_order_is_canceled_then_it_never_counted(customer, service):
     order = make.order(customer, service, quantity=1_000)
     cancel_order(order=order, actor=customer)
