@@ -1,13 +1,15 @@
-"""The fee of a payment that its payer bears, on top of what is added: a percentage, a fixed amount, or both. Pure."""
+"""The fee of a payment that its payer bears, on top of what is added: a percentage, a fixed amount, or both."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from django.conf import settings
 
 from panel.lib.formats import percent_text
-from panel.lib.money import BASIS, CENT, ceil_div, format_money
+from panel.lib.money import BASIS, ceil_div, format_money, smallest_unit
 
 # Half of a payment: more is a typing mistake.
 MAX_FEE_BP = BASIS // 2
@@ -20,13 +22,15 @@ class FeeTerms:
 
     fee_bp: int = 0
     fee_fixed: int = 0
+    # What fees are rounded up to: banks of some currencies know no cents.
+    unit: int = field(default_factory=lambda: smallest_unit(settings.PANEL_CURRENCY))
 
     def __bool__(self) -> bool:
         return bool(self.fee_bp or self.fee_fixed)
 
     def fee_on(self, amount: int) -> int:
-        """Return the fee on an amount to add, in micro-units, rounded up to a cent, so that people can pay it."""
-        return ceil_div(ceil_div(amount * self.fee_bp, BASIS) + self.fee_fixed, CENT) * CENT
+        """Return the fee on an amount to add, in micro-units, rounded up to what people can pay."""
+        return ceil_div(ceil_div(amount * self.fee_bp, BASIS) + self.fee_fixed, self.unit) * self.unit
 
     def to_pay(self, amount: int) -> int:
         """Return what is to be paid so that `amount` micro-units are added."""

@@ -11,10 +11,8 @@ from django.db.models import Q, QuerySet
 
 from billing.models import Deposit, PaymentMethod
 from panel.lib import clock
-from panel.lib.money import CENT, MAX_MICROS, MICRO, ceil_div
+from panel.lib.money import MAX_MICROS, ceil_div, smallest_unit
 
-# Currencies whose banks know no cents.
-WHOLE_CURRENCIES = {"JPY", "KRW", "VND"}
 # The most that is added, in smallest units.
 MAX_UNITS = 99
 # Chosen from so many of the smallest, so that a sum that was paid twice rarely meets the next customer's.
@@ -25,11 +23,6 @@ LATE = timedelta(days=30)
 
 class NoFreeAmount(Exception):
     """Every amount that may be asked instead is asked of somebody."""
-
-
-def smallest_unit(currency: str) -> int:
-    """Return the micro-units of the smallest amount that people can send."""
-    return MICRO if currency in WHOLE_CURRENCIES else CENT
 
 
 def find_free_amount(*, method: PaymentMethod, amount: int) -> int:

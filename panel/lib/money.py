@@ -25,6 +25,9 @@ EXCHANGE_ONE = 10**12
 # Basis points in 100%: a margin of 25% is 2,500.
 BASIS = 10_000
 
+# Currencies whose banks know no cents.
+WHOLE_CURRENCIES = {"JPY", "KRW", "VND"}
+
 SYMBOLS = {
     "USD": "$",
     "EUR": "€",
@@ -48,6 +51,11 @@ _TYPED = re.compile(r"-?(?:(?:[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.[0-9]*)?
 
 class MoneyError(ValueError):
     """The text or number is not an amount that the panel can hold. The message is for people."""
+
+
+def smallest_unit(currency: str) -> int:
+    """Return the micro-units of the smallest amount that people can send."""
+    return MICRO if currency in WHOLE_CURRENCIES else CENT
 
 
 def ceil_div(numerator: int, denominator: int) -> int:

@@ -81,3 +81,11 @@ def test_terms_when_shown_then_percent_and_fixed_part(fee, shown):
 @pytest.mark.parametrize("words", ["", "4", "4:", "-1:0", "1:2:3", "99999:0", "４:0", "1:0\n"])
 def test_words_when_not_ours_then_none(words):
     assert read_fee_words(words) is None
+
+
+def test_fee_when_the_currency_has_no_cents_then_rounded_up_to_a_whole(settings):
+    settings.PANEL_CURRENCY = "JPY"
+    fee = FeeTerms(250)
+    assert [fee.fee_on(amount * MICRO) for amount in (1, 1_000, 1_001)] == [MICRO, 25 * MICRO, 26 * MICRO]
+    assert fee.fee_of(fee.to_pay(1_001 * MICRO)) == 26 * MICRO
+    assert read_fee_words(fee.words()) == fee

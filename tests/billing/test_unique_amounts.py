@@ -11,8 +11,7 @@ from django.utils import timezone
 from billing import unique_amounts
 from billing.deposits import AlreadyRequested, DepositRefused, approve_deposit, cancel_deposit, request_deposit
 from billing.models import Deposit
-from billing.unique_amounts import smallest_unit
-from panel.lib.money import CENT, MICRO
+from panel.lib.money import CENT, MICRO, smallest_unit
 from tests import make
 from tests.scenes import at_once
 
