@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -21,6 +22,7 @@ from billing.admin.bank_uploads import ColumnsForm, StatementForm, keep_statemen
 from billing.bank.decide import LineRefused, approve_line
 from billing.bank.lines import bank_methods, read_statement, store_lines
 from billing.bank.matching import Matched, Proposal, match_lines, waiting_lines
+from billing.bank.read import Incoming
 from billing.bank.tables import text_of
 from billing.deposits import DecisionRefused
 from billing.models import BankLine, Deposit, PaymentMethod
@@ -45,6 +47,8 @@ PERMISSION = "billing.decide_deposit"
 # Lines of a page, and of one approval.
 MAX_SHOWN = 200
 MAX_AT_ONCE = 100
+# Lines of a file that were known, which are named.
+MAX_KNOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +150,12 @@ class StatementPages(ReadOnlyAdmin):
         can_store = reading is not None and bool(reading.incoming) and not reading.is_order_open
         if reading is not None and can_store and "store" in request.POST:
             stored = store_lines(method=method, incoming=reading.incoming, actor=user_of(request))
-            known = f" {stored.known:,} were known." if stored.known else ""
+            known = f" {len(stored.known):,} were known." if stored.known else ""
             done = f"{_lines(stored.new)} came in by {method.name}.{known}"
             self.log_change(request, method, f"Brought in a bank statement: {done}")
             messages.success(request, done)
+            if stored.known:
+                messages.info(request, _known_words(stored.known))
             return redirect(match_address(method))
         context = {
             **self.admin_site.each_context(request),
@@ -284,6 +290,16 @@ def _asked_lines(matched: list[Matched]) -> set[int]:
     """Return the lines that wait for a second person."""
     waiting = SecondLook.objects.filter(act=APPROVE_LINE, state=SecondLook.State.WAITING)
     return set(waiting.filter(object_id__in=[one.line.pk for one in matched]).values_list("object_id", flat=True))
+
+
+def _known_words(known: Sequence[Incoming]) -> str:
+    """Return which rows were not stored, so that staff see one that is a second, equal payment."""
+    shown = [f"line {one.line}: {shown_money(one.amount)} of {day_text(one.day)}" for one in known[:MAX_KNOWN]]
+    more = f"; and {len(known) - MAX_KNOWN:,} more" if len(known) > MAX_KNOWN else ""
+    return (
+        f"Taken for lines of an earlier statement, and not stored again: {'; '.join(shown)}{more}. If one is another "
+        "payment of the same day, amount and text, approve its request by hand."
+    )
 
 
 def _lines(count: int) -> str:

@@ -36,6 +36,9 @@ SIGN = (
     *("credit debit indicator", "kennzeichen", "sens", "дебет/кредит"),
 )
 TEXT = (
+    # The time and the bank's own number tell two equal payments of a day apart.
+    *("time", "transaction id", "transaction number", "transaction reference", "bank reference", "uhrzeit", "hora"),
+    *("heure", "ora", "godzina", "tijd", "saat", "время", "время операции", "numer transakcji", "номер операции"),
     *("description", "details", "text", "reference", "payment reference", "memo", "narrative", "purpose", "message"),
     *("payer", "payer name", "name", "sender", "counterparty", "counterparty name", "remittance information", "note"),
     *("verwendungszweck", "buchungstext", "zahlungsreferenz", "auftraggeber", "beguenstigter/zahlungspflichtiger"),

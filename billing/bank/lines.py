@@ -27,10 +27,10 @@ MAX_AGE = timedelta(days=400)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a statement brought: lines that are new, and how many were known."""
+    """What a statement brought: how many lines are new, and those that were taken for ones that came before."""
 
     new: int
-    known: int
+    known: Sequence[Incoming]
 
 
 def bank_methods() -> QuerySet[PaymentMethod]:
@@ -79,5 +79,6 @@ def store_lines(*, method: PaymentMethod, incoming: Sequence[Incoming], actor: U
     ]
     for start in range(0, len(rows), CHUNK):
         BankLine.objects.bulk_create(rows[start : start + CHUNK], ignore_conflicts=True)
-    new = BankLine.objects.filter(method=method, uploaded_by=actor, uploaded_at=now).count()
-    return Stored(new, len(rows) - new)
+    stored = BankLine.objects.filter(method=method, uploaded_by=actor, uploaded_at=now)
+    new = set(stored.values_list("digest", flat=True))
+    return Stored(len(new), [one for one in incoming if one.digest() not in new])

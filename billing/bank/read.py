@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from billing.bank.columns import Columns
 from billing.bank.tables import Table
-from billing.bank.values import MAX_CELL, BadValue, Order, decimal_sign_of, orders_of, read_amount, read_day
+from billing.bank.values import MAX_CELL, BadValue, Order, decimal_sign_of, orders_of, read_amount, read_day, time_of
 from billing.bank.words import is_incoming, is_other_currency
 from billing.models.bank import MAX_TEXT
 from panel.lib.money import MAX_MICROS
@@ -18,17 +18,23 @@ from panel.lib.money import MAX_MICROS
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Money that came in, by one row. `line` is its line in the file, `occurrence` the same rows before it."""
+    """Money that came in, by one row. `line` is its line in the file, `occurrence` the same rows before it.
+
+    `time` is of the day, as the bank wrote it; "" if it did not.
+    """
 
     line: int
     day: date
     amount: int
     text: str
     occurrence: int
+    time: str = ""
 
     def digest(self) -> str:
         """Return what is the same for the same row of another statement."""
         parts = (self.day.isoformat(), str(self.amount), self.text.casefold(), str(self.occurrence))
+        # Where the file has a time, it tells two equal payments of a day apart, whatever part of the day it is of.
+        parts += (self.time,) if self.time else ()
         return sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -65,7 +71,7 @@ def read_table(
         return found
     order = min(orders, key=list(Order).index)
     sign = decimal_sign_of(_cell(cells, columns.amount) for _, cells in table.rows)
-    same: Counter[tuple[date, int, str]] = Counter()
+    same: Counter[tuple[date, int, str, str]] = Counter()
     for line, cells in table.rows:
         day_cell, amount_cell = _cell(cells, columns.day), _cell(cells, columns.amount)
         if not day_cell or not amount_cell:
@@ -97,8 +103,9 @@ def read_table(
             found.other_currencies += 1
             continue
         text = _text(cells, columns.texts)
-        key = (day, amount, text.casefold())
-        found.incoming.append(Incoming(line, day, amount, text, same[key]))
+        time = time_of(day_cell)
+        key = (day, amount, text.casefold(), time)
+        found.incoming.append(Incoming(line, day, amount, text, same[key], time))
         same[key] += 1
     return found
 

@@ -52,6 +52,13 @@ def read_day(cell: str, order: Order) -> date:
     return day
 
 
+def time_of(cell: str) -> str:
+    """Return what follows the day, "" if nothing does: its time, as the bank writes it."""
+    text = cell.strip()[:MAX_CELL].replace("T", " ").strip()
+    match = _PARTS.match(text)
+    return text[match.end() :].strip() if match else text.partition(" ")[2].strip()
+
+
 def _day(cell: str, order: Order) -> date | None:
     # A time may follow the day.
     text = cell.strip()[:MAX_CELL].replace("T", " ").strip()

@@ -19,8 +19,8 @@ class BankLine(models.Model):
         waiting → approved     its deposit was approved with the line's amount
                 → dismissed    it is for no request, and why
 
-    `digest` is of method, day, amount, text and how many same lines stood before it: statements that overlap bring each
-    line once.
+    `digest` is of day, time if there is one, amount, text and how many same lines stood before it: statements that
+    overlap bring each line once.
     """
 
     class State(models.TextChoices):

@@ -86,7 +86,9 @@ def test_statement_when_uploaded_then_shown_first_and_stored_when_confirmed(staf
     assert "2 lines" in page and "$1,020.50" in page and "&lt;b&gt;b" in page
     assert not BankLine.objects.exists()
     assert "2 lines came in" in bring_in(staff_client, method, "20,00;a", "-5,00;rent", "1.000,50;b")
-    assert "0 lines came in by Bank transfer. 2 were known." in bring_in(staff_client, method, "20,00;a", "1.000,50;b")
+    again = bring_in(staff_client, method, "20,00;a", "1.000,50;b")
+    assert "0 lines came in by Bank transfer. 2 were known." in again
+    assert "not stored again: line 2: $20.00 of " in again and "; line 3: $1,000.50 of " in again
     assert BankLine.objects.count() == 2
 
 

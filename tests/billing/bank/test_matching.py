@@ -62,8 +62,23 @@ def test_statement_when_uploaded_twice_or_overlapping_then_each_line_once(method
     for text in (first, first, second):
         _, _, reading = read_statement(text=text)
         stored = store_lines(method=method, incoming=reading.incoming, actor=staff)
-        counts.append((stored.new, stored.known))
+        counts.append((stored.new, len(stored.known)))
     assert counts == [(3, 0), (0, 3), (1, 2)]
+
+
+def test_statements_when_a_later_has_the_second_of_two_equal_rows_then_told_or_stored(method, staff):
+    """The second statement begins at noon: only a time tells its row from the first one."""
+    day = panel_day().isoformat()
+    plain, hour, column = (
+        "Date;Amount;Text\n{};5,00;a\n",
+        "Date;Amount;Text\n{} {};5,00;a\n",
+        "Date;Time;Amount\n{};{};5,00\n",
+    )
+    for shape, new in ((plain, 0), (hour, 1), (column, 1)):
+        for time in ("09:15", "14:30"):
+            _, _, reading = read_statement(text=shape.format(day, time))
+            stored = store_lines(method=method, incoming=reading.incoming, actor=staff)
+        assert (stored.new, [one.line for one in stored.known]) == (new, [] if new else [2])
 
 
 @pytest.mark.parametrize("shape", ["{}", "SEPA {} danke", "{shown}"])
