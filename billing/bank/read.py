@@ -32,9 +32,9 @@ class Incoming:
 
     def digest(self) -> str:
         """Return what is the same for the same row of another statement."""
-        parts = (self.day.isoformat(), str(self.amount), self.text.casefold(), str(self.occurrence))
+        parts = [self.day.isoformat(), str(self.amount), self.text.casefold(), str(self.occurrence)]
         # Where the file has a time, it tells two equal payments of a day apart, whatever part of the day it is of.
-        parts += (self.time,) if self.time else ()
+        parts += [self.time] if self.time else []
         return sha256("\n".join(parts).encode()).hexdigest()
 
 
