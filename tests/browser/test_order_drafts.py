@@ -155,7 +155,9 @@ def test_session_when_it_ends_then_said_and_the_form_comes_back(shop, open_page)
     expect(button(page)).to_have_text("Order for $0.25")
     assert OrderDraft.objects.get().typed["quantity"] == "100"
     make.customer("bob@example.org")
-    page.fill("#id_quantity", "101")
+    # Else it would be sent without its cookie, and refused.
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.fill("#id_quantity", "101")
     page.context.clear_cookies()
     sign_in(page, shop.url, "bob@example.org")
     page.goto(shop.url + reverse("order_new"))

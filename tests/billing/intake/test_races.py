@@ -58,6 +58,7 @@ def test_crediting_when_raced_without_guards_then_money_doubles(alice):
         patch.object(crediting, "_lock", unlocked),
         patch.object(crediting.ledger, "post", with_any_key),
         patch.object(crediting, "_move_payment", lambda *args, **values: None),
+        patch.object(crediting, "_credited_of", lambda deposit: deposit.credited),
     ):
         in_threads(*[lambda: credit_payment(payment_id=payment.pk)] * 2)
     assert balance_of(customer=alice) == 40 * MICRO

@@ -66,7 +66,7 @@ def test_bonus_when_paid_in_parts_then_as_if_at_once(alice):
     method, secret = signed_method(tiers=[(100 * MICRO, 1_000)])
     deposit = make.pending_deposit(alice, "100", method=method)
     PaymentMethod.objects.update(tiers=None)
-    for amount, expected in (("60", 60), ("40", 110), ("0.01", 110.011)):
+    for amount, expected in (("60", 60), ("40", 110), ("0.01", 110.01)):
         send(method, secret, arrival_of(deposit=deposit.pk, amount=amount))
         run_payments()
         assert balance(alice) == expected
