@@ -77,7 +77,7 @@ def match_lines(*, method: PaymentMethod, lines: Sequence[BankLine]) -> list[Mat
     amounts = {line.amount for line in lines}
     waiting_ones = waiting_lines(method=method).filter(amount__in=amounts).order_by()
     counts = dict(waiting_ones.values_list("amount").annotate(lines=Count("pk")))
-    decided = _decided_by_hand(method, lines)
+    decided, twins = _decided_by_hand(method, lines), _twins(method, lines)
     matched = [
         _match(
             line,
@@ -86,6 +86,7 @@ def match_lines(*, method: PaymentMethod, lines: Sequence[BankLine]) -> list[Mat
             by_amount[line.amount],
             is_only=counts.get(line.amount, 0) <= 1,
             decided=[one for one in decided[line.amount] if _is_near(line, one)],
+            twin=twins.get(line.digest),
         )
         for line in lines
     ]
@@ -126,6 +127,19 @@ def _decided_by_hand(method: PaymentMethod, lines: Sequence[BankLine]) -> dict[i
     return found
 
 
+def _twins(method: PaymentMethod, lines: Sequence[BankLine]) -> dict[str, BankLine]:
+    """Return the same lines as they came for other methods, by digest: one file was brought in for two of them."""
+    # The index begins with the method.
+    others = list(PaymentMethod.objects.exclude(pk=method.pk).values_list("pk", flat=True))
+    digests = [line.digest for line in lines]
+    found: dict[str, BankLine] = {}
+    for start in range(0, len(digests), 500):
+        rows = BankLine.objects.filter(method__in=others, digest__in=digests[start : start + 500])
+        kept = rows.exclude(state=BankLine.State.DISMISSED).select_related("method")
+        found |= {row.digest: row for row in kept}
+    return found
+
+
 def _match(
     line: BankLine,
     requests: Sequence[Deposit],
@@ -134,9 +148,10 @@ def _match(
     *,
     is_only: bool,
     decided: Sequence[Deposit],
+    twin: BankLine | None,
 ) -> Matched:
     named = list({coded[code].pk: coded[code] for code in codes_in(line.text) if code in coded}.values())
-    hint = _hint_of(line, named) or ("" if named else _hint_of_decided(decided))
+    hint = _hint_of_twin(twin) or _hint_of(line, named) or ("" if named else _hint_of_decided(decided))
     found = [_by_code(line, one) for one in named if one.state == Deposit.State.PENDING]
     found += [_by_reference(line, one) for one in _referred(line, requests)]
     near = [one for one in same if _is_near(line, one)]
@@ -153,6 +168,14 @@ def _match(
         # What the code says counts more than any amount.
         ranked.sort(key=lambda one: one.deposit not in named)
     return Matched(line, ranked[:MAX_PROPOSALS], hint)
+
+
+def _hint_of_twin(twin: BankLine | None) -> str:
+    """Return that the same line came for another method, "" if it did not."""
+    if twin is None:
+        return ""
+    decided = f", approved for request {twin.deposit_id}" if twin.deposit_id else ""
+    return f"The same line came for {twin.method.name} as well{decided}: bring money in once."
 
 
 def _hint_of(line: BankLine, named: Sequence[Deposit]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -17,6 +17,8 @@ from panel.lib import clock
 
 # Seconds between two looks of an open page; a request that expired is looked at seldom.
 OFTEN, SELDOM = 10, 60
+# After which a customer is told that a gateway does not answer.
+SLOW = timedelta(minutes=2)
 
 
 def with_money(deposits: QuerySet[Deposit]) -> QuerySet[Deposit]:
@@ -56,6 +58,8 @@ class Shown:
     # What came in and waits for staff.
     held: int
     is_late: bool
+    # Its gateway should have answered by now.
+    is_slow: bool
     mark: str
     # Seconds; 0 once nothing can change.
     poll: int
@@ -96,9 +100,11 @@ def shown_as(deposit: Deposit, invoice: Invoice | None, payments: Sequence[Payme
     stage, paid = _stage(deposit, invoice, payments), came_in(payments)
     details = {str(name): str(value) for name, value in invoice.details.items()} if invoice else {}
     held = sum(one.came_in - one.credited for one in payments if one.state == Payment.State.HELD)
+    is_slow = invoice is not None and stage is Stage.PREPARING and invoice.created_at < clock.now() - SLOW
     facts = (
         stage,
         held,
+        is_slow,
         invoice.state if invoice else "",
         invoice.url if invoice else "",
         paid,
@@ -114,6 +120,7 @@ def shown_as(deposit: Deposit, invoice: Invoice | None, payments: Sequence[Payme
         surplus=max(0, paid - invoice.amount) if invoice else 0,
         held=held,
         is_late=_is_late(deposit, invoice),
+        is_slow=is_slow,
         mark=f"{zlib.crc32(repr((*facts, *proof)).encode()):08x}",
         poll=0 if stage in _FINAL else SELDOM if stage in (Stage.EXPIRED, Stage.FAILED) else OFTEN,
         details=details,

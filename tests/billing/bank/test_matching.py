@@ -190,7 +190,8 @@ def test_matching_when_lines_grow_then_statements_do_not(method, alice, django_a
         deposit = make.pending_deposit(make.customer(f"c{number}@example.org"), method=method)
         line(method, "100", deposit.code)
     lines = list(waiting_lines(method=method))
-    with django_assert_num_queries(4):
+    make.payment_method(name="Another")
+    with django_assert_num_queries(6):
         match_lines(method=method, lines=lines)
 
 
@@ -262,3 +263,16 @@ def test_line_when_dismissed_then_it_waits_again_only_if_reopened(method, alice,
     approve_line(line_id=one.pk, deposit_id=deposit.pk, actor=staff)
     with pytest.raises(LineRefused):
         reopen_line(line_id=one.pk)
+
+
+def test_line_when_the_file_came_for_another_method_too_then_said_and_not_sure(method, alice, staff):
+    deposit = make.pending_deposit(alice, "100", method=method)
+    text = f"from A {shown_code(deposit.code)}"
+    other = make.payment_method(name="Wise")
+    for each in (other, method):
+        incoming = Incoming(1, panel_day(), make.micros("100"), text, 0)
+        store_lines(method=each, incoming=[incoming], actor=staff)
+    assert hint(method).startswith("The same line came for Wise as well: ")
+    assert proposals(method) == [[(deposit.pk, Sureness.POSSIBLE)]]
+    dismiss_line(line_id=waiting_lines(method=other).get().pk, actor=staff, note="brought in for the wrong one")
+    assert (hint(method), proposals(method)) == ("", [[(deposit.pk, Sureness.SURE)]])

@@ -120,6 +120,13 @@ def test_page_when_there_is_no_invoice_then_says_so(signed_in, invoice, state, w
     assert words in text and "Next: we look for" not in text and "If you have paid already, do not." not in text
 
 
+def test_page_when_the_gateway_does_not_answer_then_said_after_a_while(signed_in, invoice):
+    Invoice.objects.update(state="lost", url="", external_id="")
+    assert "This page goes on by itself." in shown(signed_in, invoice)
+    Invoice.objects.update(created_at=timezone.now() - timedelta(minutes=3))
+    assert "choose another way. Nothing was charged." in shown(signed_in, invoice)
+
+
 def test_page_when_a_payment_is_held_then_staff_look_at_it(signed_in, customer):
     method, secret = signed_method(max_payment=1)
     deposit = make.pending_deposit(customer, "20", method=method)
