@@ -30,6 +30,7 @@ from orders.common.transitions import id_columns
 from orders.models import DripFeed, Order, OrderPoll
 from orders.states import Submission
 from panel.accounts.models import User
+from panel.accounts.roles import set_up_roles
 from panel.lib.money import EXCHANGE_ONE, exact_micros
 
 
@@ -205,7 +206,8 @@ def form_owner(user: User, address: str) -> str:
 
 
 def staff_member(role: str, email: str = "") -> User:
-    """Create a member of staff with this role; the groups must exist."""
+    """Create a member of staff with this role."""
+    set_up_roles()  # A test with real transactions has deleted them.
     user = customer(email or f"{role.lower()}@example.org")
     user.groups.add(Group.objects.get(name=role))
     user.is_staff = True
