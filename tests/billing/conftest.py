@@ -39,7 +39,7 @@ def method_of(gateway: server.Server) -> Callable[..., PaymentMethod]:
 
     def make_method(code: str = "fake", **values: Any) -> PaymentMethod:
         method = make.payment_method(kind=code, name="Fake", **values)
-        address = f"http://127.0.0.1:{gateway.server_address[1]}"
+        address = gateway.address
         store_credentials(method=method, values={"address": address, "secret": server.SECRET})
         return method
 

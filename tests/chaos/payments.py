@@ -71,7 +71,7 @@ class Behind:
 
 def plain(stack: ExitStack) -> list[Behind]:
     gateway = stack.enter_context(server.running())
-    credentials = {"address": f"http://127.0.0.1:{gateway.server_address[1]}", "secret": server.SECRET}
+    credentials = {"address": gateway.address, "secret": server.SECRET}
     return [Behind(door(), gateway.books, credentials) for door in (doors.Fake, doors.Once, doors.Lossy)]
 
 

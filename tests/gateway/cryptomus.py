@@ -9,17 +9,17 @@ import binascii
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from cryptography.hazmat.primitives import hashes
+
+from tests.gateway.loopback import Handler, Loopback, serving
 
 MERCHANT, KEY = "8b03432e-385b-4670-8d06-064591096795", "pay-key-0000000000000000000000000000000000000-B"
 PAYOUT_KEY = "payout-key-00000000000000000000000000000000000-B"
@@ -182,7 +182,7 @@ def signed_call(told: dict[str, Any], key: str = KEY) -> bytes:
     return php({**told, "sign": signed_by(key, php(told))})
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Server
 
     def do_POST(self) -> None:
@@ -248,39 +248,17 @@ class _Handler(BaseHTTPRequestHandler):
     def result(self, result: Any) -> None:
         self.say(200, {"state": 0, "result": result})
 
-    def say(self, status: int, answer: Any) -> None:
-        body = answer if isinstance(answer, bytes) else php(answer)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def hang_up(self) -> None:
-        self.close_connection = True
-
-    def log_message(self, *args: Any) -> None:
-        pass
+    @staticmethod
+    def encode(answer: Any) -> bytes:
+        return php(answer)
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class Server(Loopback):
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.books = Books()
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
-
-@contextmanager
-def running() -> Iterator[Server]:
+def running() -> AbstractContextManager[Server]:
     """Run the gateway until the end of the block."""
-    server = Server()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(Server())

@@ -11,17 +11,17 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
+
+from tests.gateway.loopback import Handler, Loopback, serving
 
 STORE, KEY, SECRET = "HPPHFtPYFLw2gC", "a-key-of-the-store", "btcpay-webhook-secret-1"
 SITE = "https://pay.example.com"
@@ -160,7 +160,7 @@ def signature(body: bytes, secret: str) -> str:
     return f"sha256={mac.finalize().hex()}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Server
 
     def do_POST(self) -> None:
@@ -269,40 +269,18 @@ class _Handler(BaseHTTPRequestHandler):
             for way, rate in bill.rates.items()
         ]
 
-    def say(self, status: int, answer: Any) -> None:
-        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def hang_up(self) -> None:
-        self.close_connection = True
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class Server(Loopback):
     def __init__(self, prefix: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.books, self.prefix = Books(), prefix
 
     @property
     def credentials(self) -> dict[str, str]:
-        host = f"http://127.0.0.1:{self.server_address[1]}{self.prefix}"
+        host = self.address + self.prefix
         return {"host": host, "site": SITE, "store": STORE, "key": KEY, "secret": SECRET}
 
 
-@contextmanager
-def running(prefix: str = "") -> Iterator[Server]:
+def running(prefix: str = "") -> AbstractContextManager[Server]:
     """Run the server until the end of the block, below a path if `prefix` is one."""
-    server = Server(prefix)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(Server(prefix))

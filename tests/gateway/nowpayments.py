@@ -7,12 +7,9 @@ the door's.
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from decimal import Decimal
-from http.server import ThreadingHTTPServer
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from tests.gateway import server
+from tests.gateway.loopback import Handler, Loopback, serving
 
 KEY, IPN_SECRET = "now-key-1", "ipn-secret-1"
 # Coins for a dollar: one costs 80.
@@ -150,8 +148,8 @@ class Books(server.Books):
         return js(facts).encode(), {"x-nowpayments-sig": signed_by(secret, facts)}
 
 
-class _Handler(server._Handler):
-    server: Server  # type: ignore[assignment]
+class _Handler(Handler):
+    server: Server
 
     def do_POST(self) -> None:
         books = self.server.books
@@ -220,25 +218,12 @@ class _Handler(server._Handler):
         self.say(status, {"status": False, "statusCode": status, "code": code, "message": message})
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class Server(Loopback):
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.books = Books()
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
-
-@contextmanager
-def running() -> Iterator[Server]:
+def running() -> AbstractContextManager[Server]:
     """Run the gateway until the end of the block."""
-    gateway = Server()
-    threading.Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    try:
-        yield gateway
-    finally:
-        gateway.shutdown()
-        gateway.server_close()
+    return serving(Server())

@@ -31,7 +31,7 @@ def page(client, gateway):
     def visit(**typed):
         return (client.post(address, typed, follow=True) if typed else client.get(address)).content.decode()
 
-    visit.typed = {"address": f"http://127.0.0.1:{gateway.server_address[1]}", "secret": "hush-hush"}
+    visit.typed = {"address": gateway.address, "secret": "hush-hush"}
     return visit
 
 

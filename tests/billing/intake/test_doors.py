@@ -33,7 +33,7 @@ def world(gateway):
     def pay(ref: str, amount: str, effect: Effect) -> object:
         return books.pay(ref, amount, status=STATUSES[effect])
 
-    credentials = {"address": f"http://127.0.0.1:{gateway.server_address[1]}", "secret": server.SECRET}
+    credentials = {"address": gateway.address, "secret": server.SECRET}
     return World(credentials, pay, call, break_answers, refuse)
 
 
