@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from billing.admin.gateway_steps import set_up_steps, site_problem
 from billing.destinations import announce_destination
@@ -39,6 +39,8 @@ class CredentialsForm(forms.Form):
             has_one = bool(stored.get(one.name))
             attrs = {"autocomplete": "off", "spellcheck": "false", "dir": "ltr"}
             if one.is_secret:
+                # Browsers fill "off" with the password that they know for this site.
+                attrs["autocomplete"] = "new-password"
                 attrs["placeholder"] = "stored; write to replace it" if has_one else ""
             self.fields[one.name] = forms.CharField(
                 label=one.label if one.is_required else f"{one.label} (optional)",
@@ -46,7 +48,7 @@ class CredentialsForm(forms.Form):
                 max_length=MAX_LENGTH,
                 required=one.is_required and not has_one,
                 initial="" if one.is_secret else stored.get(one.name, ""),
-                widget=UnfoldAdminTextInputWidget(attrs=attrs),
+                widget=(UnfoldAdminPasswordWidget if one.is_secret else UnfoldAdminTextInputWidget)(attrs=attrs),
             )
 
     def clean(self) -> dict[str, Any]:

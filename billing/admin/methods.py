@@ -201,6 +201,11 @@ class PaymentMethodForm(forms.ModelForm):
         return data
 
 
+def _set_up_page(method: PaymentMethod) -> str:
+    """Return the name of the page that sets up methods of this kind; "" if there is none."""
+    return "signed_calls" if method.kind == "signed" else "gateway" if method.kind in gateways() else ""
+
+
 class _ToConfirm(Exception):
     """Carries a valid form out of Django's view, whose transaction wrote nothing yet."""
 
@@ -246,8 +251,7 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
         """Offer the set-up that the method's kind has."""
         method = self.get_object(request, str(object_id))
-        kind = method.kind if method is not None else ""
-        wanted = "signed_calls" if kind == "signed" else "gateway" if kind in gateways() else ""
+        wanted = _set_up_page(method) if method is not None else ""
         return [
             one for one in super().get_actions_detail(request, object_id) if wanted and one.action_name.endswith(wanted)
         ]
@@ -291,6 +295,13 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
         super().save_model(request, obj, form, change)
         if shifts:
             announce_destination(method=obj, shifts=shifts, actor=user_of(request))
+
+    def response_add(self, request: HttpRequest, obj: PaymentMethod, post_url_continue: str | None = None) -> HttpResponse:
+        """Lead on to the set-up, without which a gateway or signed calls bring nothing."""
+        response = super().response_add(request, obj, post_url_continue)
+        stays = {"_continue", "_addanother"} & set(request.POST)
+        page = _set_up_page(obj)
+        return response if stays or not page else redirect(f"admin:billing_paymentmethod_{page}", obj.pk)
 
     def delete_model(self, request: HttpRequest, obj: PaymentMethod) -> None:
         announce_destination(method=obj, shifts=destination_shifts(before=obj, after=None), actor=user_of(request))

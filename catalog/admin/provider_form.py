@@ -70,7 +70,7 @@ class ProviderForm(DialectFields, PriceForm):
     api_key = forms.CharField(
         label="API key",
         required=False,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text="Stored encrypted and never shown again. Leave empty to keep the one that is stored.",
     )
 

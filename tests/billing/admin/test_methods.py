@@ -85,6 +85,12 @@ def test_instructions_when_confirmed_then_saved_and_all_owners_told(staff, staff
         assert words in mail.outbox[0].body
 
 
+def test_method_when_a_gateway_is_added_then_leads_to_its_set_up(staff_client):
+    kept = kept_in(staff_client.post(page_of(None), form_of(kind="heleket")))
+    answer = staff_client.post(page_of(None), {KEPT: kept})
+    assert answer.url == reverse("admin:billing_paymentmethod_gateway", args=[PaymentMethod.objects.get().pk])
+
+
 @pytest.mark.parametrize("changes", [{"is_active": ""}, {"name": "IBAN DE00"}, {"instructions": ""}])
 def test_method_when_anything_of_the_destination_changes_then_asked(staff_client, method, changes):
     kept_in(staff_client.post(page_of(method), form_of(**changes)))
