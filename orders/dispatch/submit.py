@@ -35,7 +35,6 @@ from catalog.provider_rounds import for_each_provider
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.results import AddOutcome, NotSent
 from orders.checkout.create import cost_of_order, loss_note
-from orders.checkout.validation import add_params
 from orders.common.stops import without_stops
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.answer_files import kept_on_disk
@@ -44,6 +43,7 @@ from orders.dispatch.claim_queries import count_submitting, lock_provider, next_
 from orders.dispatch.held_customers import set_aside
 from orders.dispatch.kept_answers import alert_unwritable
 from orders.dispatch.outcomes import DATABASE_AWAY, keep_evidence, record_outcome
+from orders.dispatch.sent_forms import sent_params, shown_form
 from orders.dispatch.timeouts import meet_deadlines
 from orders.marks.guard import check_database, keep_mark, may_send, stop_for_restore
 from orders.marks.storage import Mark, MarkUnwritable
@@ -164,20 +164,8 @@ def _add(claim: Claim) -> AddOutcome:
         client = client_for(claim.provider, add_timeout=claim.add_timeout)
     except ProviderUnusable as error:
         return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
-    order, attempt = claim.order, claim.attempt
-    params = add_params(
-        service_type=order.service_type,
-        upstream_service_id=order.upstream_service_id,
-        link=order.link,
-        quantity=order.quantity,
-        params=order.params,
-    )
-    parameter = claim.provider.request_id_parameter
-    if parameter in params:
-        return NotSent(f"{parameter} cannot be the parameter of request IDs", Evidence(Phase.NEW, None, "", 0))
-    if parameter:
-        params[parameter] = attempt.request_id
     try:
+        params = sent_params(order=claim.order, provider=claim.provider, request_id=claim.attempt.request_id)
         keep_mark(mark=claim.mark)
         return client.add(params, not_after=claim.not_after)
     except (MarkUnwritable, ValueError) as error:
@@ -337,12 +325,14 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object], 
         return None
     order.submission, order.claim_token = Submission.SUBMITTING, token
     scope = request_scope(provider)
+    request_id = _open_request(order, scope) or token if scope else ""
     attempt = insert_row(
         PlacementAttempt(
             order=order,
             token=token,
             started_at=now,
-            request_id=_open_request(order, scope) or token if scope else "",
+            sent=shown_form(order=order, provider=provider, request_id=request_id),
+            request_id=request_id,
             request_scope=scope,
             account=account_of(provider),
             balance_before=provider.balance,

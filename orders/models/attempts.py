@@ -31,6 +31,7 @@ class PlacementAttempt(models.Model):
     phase = models.CharField(max_length=12, blank=True, help_text="How far the request had come.")
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     body = models.TextField(blank=True, help_text="The first 2 KB of the answer, the key redacted.")
+    sent = models.JSONField(null=True, blank=True, help_text="What was sent, without the key. See dispatch/sent_forms.")
     detail = models.CharField(max_length=500, blank=True)
 
     account = models.CharField(max_length=32, blank=True, help_text="A fingerprint of the account it was sent to.")

@@ -97,6 +97,9 @@ class Tracking(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     status_note = models.CharField(max_length=300, blank=True, help_text="Why it ended so, in the customer's words.")
     start_count = models.BigIntegerField(null=True, blank=True)
+    start_corrected_at = models.DateTimeField(
+        null=True, blank=True, help_text="When staff corrected the start count. Answers do not change it any more."
+    )
     remains = models.BigIntegerField(null=True, blank=True)
     upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -68,7 +68,7 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)
     if charge is not None and charge != order.upstream_charge:
         change.values["upstream_charge"] = charge
-    if row.start_count is not None and _bounded(row.start_count) != order.start_count and not order.is_final:
+    if _tells_start(order, row):
         change.values["start_count"] = _bounded(row.start_count)
     status = _status(row, charge)
     if status is None:
@@ -165,6 +165,12 @@ def _contradicted(order: Order) -> bool:
     """Return True if the order is in review for a contradiction, or its last closed review was for one."""
     reason = ReviewReason.CONTRADICTION
     return order.review_reason == reason or order.closed_review.startswith(f"{reason}:")
+
+
+def _tells_start(order: Order, row: StatusRow) -> bool:
+    """Return True if the row has another start count, and neither an end nor staff settled it before."""
+    is_open = not order.is_final and order.start_corrected_at is None
+    return is_open and row.start_count is not None and _bounded(row.start_count) != order.start_count
 
 
 def _status(row: StatusRow, charge: int | None) -> Status | None:

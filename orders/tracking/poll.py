@@ -69,6 +69,7 @@ _COMPARED = (
             "claim_token",
             "status",
             "start_count",
+            "start_corrected_at",
             "remains",
             "upstream_charge",
             "review_reason",

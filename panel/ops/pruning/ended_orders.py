@@ -39,7 +39,7 @@ def prune_events() -> int | None:
 
 
 def prune_answers() -> int | None:
-    """Empty the answers to attempts, other than accepted ones, of a batch of settled orders.
+    """Empty what was sent and answered in attempts, other than accepted ones, of a batch of settled orders.
 
     Return how many, or None if no order is left. The attempts stay, with their outcome.
     """
@@ -53,7 +53,7 @@ def _delete_events(orders: Sequence[int]) -> int:
 
 def _empty_answers(orders: Sequence[int]) -> int:
     unaccepted = PlacementAttempt.objects.filter(order__in=orders).exclude(outcome=AttemptOutcome.ACCEPTED)
-    return unaccepted.exclude(body="").update(body="")
+    return unaccepted.exclude(body="", sent__isnull=True).update(body="", sent=None)
 
 
 def _prune_batch(name: str, days: int, prune: Callable[[Sequence[int]], int]) -> int | None:

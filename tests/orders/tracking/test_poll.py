@@ -451,6 +451,12 @@ def test_start_count_when_provider_counts_later_then_updated(upstream, order):
     assert set_and_poll(upstream, order, start_count=9).start_count == 4_200
 
 
+def test_start_count_when_staff_corrected_it_then_polls_leave_it(upstream, order):
+    Order.objects.filter(pk=order.pk).update(start_count=77, start_corrected_at=timezone.now())
+    found = set_and_poll(upstream, order, status="In progress", remains=90, start_count=4_200)
+    assert (found.start_count, found.status) == (77, Status.IN_PROGRESS)
+
+
 # -- when it is polled -------------------------------------------------------------------------------
 
 

@@ -93,6 +93,7 @@ def attempt(order: Order, outcome: str, body: str, moment: Any) -> PlacementAtte
         token=f"{order.pk}-{outcome}",
         outcome=outcome,
         body=body,
+        sent={"host": "a.example", "header": "", "fields": []},
         started_at=moment,
         finished_at=moment,
         detail="kept",
@@ -209,7 +210,7 @@ def test_answers_when_not_accepted_then_emptied_and_attempt_stays(customer, serv
     other = attempt(order, outcome, "<html>", timezone.now())
     prune()
     other.refresh_from_db()
-    assert (other.body, other.outcome, other.detail) == ("", outcome, "kept")
+    assert (other.body, other.sent, other.outcome, other.detail) == ("", None, outcome, "kept")
 
 
 # -- what customers see --------------------------------------------------------------------------------
