@@ -92,3 +92,14 @@ def test_link_keys_when_filled_then_those_of_today(customer, service, monkeypatc
         filling.fill(apps, None)
         keys = list(Order.objects.order_by("pk").values_list("link_key", flat=True))
         assert keys == [*(f"instagram.com/p/A{number}" for number in range(5)), "example.com/a"]
+
+
+@pytest.mark.django_db
+def test_bulk_orders_of_before_when_marked_then_by_their_keys(customer):
+    service = make.service(make.provider())
+    bulk, single, api = (make.order(customer, service, link=f"https://example.com/{one}").pk for one in range(3))
+    keys = {bulk: f"{'a' * 32}.{'b' * 16}.2", single: "c" * 32, api: f"api:{'d' * 32}"}
+    for pk, key in keys.items():
+        Order.objects.filter(pk=pk).update(request_key=key)
+    import_module("orders.migrations.0039_list_by_service_and_provider").mark_bulk_orders(apps, None)
+    assert list(Order.objects.filter(is_bulk=True).values_list("pk", flat=True)) == [bulk]

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from orders.admin.ask_now import AskNowAdmin
+from orders.admin.lists.pages import OrderListPages
 from orders.admin.order_export import ExportAdmin
 from orders.admin.order_list import FILTERS, ROWS, OrderChangeList
 from orders.admin.order_search import TooManyIds, find_orders
@@ -20,7 +21,7 @@ _NAMED = 20
 
 
 @admin.register(Order)
-class OrderAdmin(AskNowAdmin, ExportAdmin, OrderPages):
+class OrderAdmin(AskNowAdmin, ExportAdmin, OrderListPages, OrderPages):
     change_list_template = "admin/orders/order_list.html"
     # The template has its own lines; these name what the search and the filters are about.
     list_display = ("number",)

@@ -10,11 +10,13 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
 from catalog.models import Category, Provider, Service
 from orders.admin.order_search import customer_named
 from orders.common.lateness import late_orders
 from orders.models import Order
+from orders.states import FINAL, Status
 from panel.lib import clock
 from panel.lib.date_fields import DayField, check_days, midnight
 from panel.lib.digits import whole_number
@@ -23,7 +25,13 @@ from panel.lib.formats import day_text
 _NUMBER = re.compile("[0-9]{1,18}")
 _NEEDS_YOU = ~Q(review_reason="")
 VIEWS = {"": "All", "open": "Open", "late": "Late", "needs-you": "Needs you", "ended": "Ended"}
-SOURCES = {"browser": "The browser", "api": "An API key", "drip": "A drip-feed"}
+SOURCES = {"browser": "The order form", "bulk": "A mass order", "api": "An API key", "drip": "A drip-feed"}
+STATUSES = {status.value: str(status.label) for status in Status}
+# How long ago an order was created at most, in hours.
+AGES = {"1h": ("The last hour", 1), "24h": ("The last 24 hours", 24), "7d": ("The last 7 days", 7 * 24)}
+AGES |= {"30d": ("The last 30 days", 30 * 24)}
+# Services whose names hold the words of one filter, and those of a category that are named by number.
+MAX_SERVICES = 1_000
 
 
 def orders_in_view(orders: QuerySet[Order], view: str) -> QuerySet[Order]:
@@ -88,10 +96,21 @@ class _Named(OrderFilter):
 
     model: Any
 
-    def words(self) -> str:
+    @cached_property
+    def name(self) -> str:
+        """Return the name of the row, or "" if there is none."""
         number = whole_number(super().words())
-        name = None if number is None else self.model.objects.filter(pk=number).values_list("name", flat=True).first()
-        return name or super().words()
+        if number is None:
+            return ""
+        return self.model.objects.filter(pk=number).values_list("name", flat=True).first() or ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Return True if it is set to a row that does not exist, any more or at all."""
+        return bool(super().words()) and not self.name
+
+    def words(self) -> str:
+        return self.name or (f"{super().words()} (does not exist)" if self.is_gone else "")
 
 
 class ProviderFilter(_Named):
@@ -99,7 +118,31 @@ class ProviderFilter(_Named):
 
 
 class ServiceFilter(_Named):
+    """By a service's number, or by words in the names of services."""
+
     title, parameter_name, model = "Service", "service", Service
+
+    @cached_property
+    def named(self) -> list[int]:
+        """Return the services whose names hold the words, MAX_SERVICES + 1 at most."""
+        words = (self.value() or "").strip()
+        found = Service.objects.filter(name__icontains=words) if words and whole_number(words) is None else None
+        return [] if found is None else list(found.order_by().values_list("pk", flat=True)[: MAX_SERVICES + 1])
+
+    @property
+    def is_gone(self) -> bool:
+        return not self.named and super().is_gone
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        if whole_number(value) is not None:
+            return super().narrow(orders, value)
+        return orders.filter(service__in=self.named[:MAX_SERVICES]) if self.named else orders.none()
+
+    def words(self) -> str:
+        if not self.named:
+            return super().words()
+        count = f"the first {MAX_SERVICES:,}" if len(self.named) > MAX_SERVICES else f"{len(self.named):,}"
+        return f"“{(self.value() or '').strip()}” in the name: {count} services"
 
 
 class CategoryFilter(_Named):
@@ -107,7 +150,26 @@ class CategoryFilter(_Named):
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         number = whole_number(value)
-        return orders.none() if number is None else orders.filter(service__category=number)
+        if number is None:
+            return orders.none()
+        services = list(Service.objects.filter(category=number).order_by().values_list("pk", flat=True))
+        # By number, so that the index of services serves.
+        if len(services) <= MAX_SERVICES:
+            return orders.filter(service__in=services)
+        return orders.filter(service__category=number)
+
+
+class StatusFilter(OrderFilter):
+    title, parameter_name = "Status", "status"
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        if value not in STATUSES:
+            return orders.none()
+        # Open orders are few, and have an index of their own.
+        return orders.filter(status=value) if value in FINAL else orders.filter(status=value, finished_at=None)
+
+    def words(self) -> str:
+        return STATUSES.get(super().words(), super().words())
 
 
 class CustomerFilter(OrderFilter):
@@ -122,14 +184,28 @@ class SourceFilter(OrderFilter):
     title, parameter_name = "Ordered with", "source"
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
-        if value == "browser":
-            return orders.filter(api_key_ref=None, drip_feed=None)
+        if value in ("browser", "bulk"):
+            return orders.filter(api_key_ref=None, drip_feed=None, is_bulk=value == "bulk")
         if value == "api":
             return orders.filter(api_key_ref__isnull=False)
         return orders.filter(drip_feed__isnull=False) if value == "drip" else orders.none()
 
     def words(self) -> str:
         return SOURCES.get(super().words(), super().words())
+
+
+class AgeFilter(OrderFilter):
+    """How long ago the order was created at most, so that a saved view goes with the time."""
+
+    title, parameter_name = "Created in", "age"
+
+    def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
+        if value not in AGES:
+            return orders.none()
+        return orders.filter(created_at__gte=clock.now() - timedelta(hours=AGES[value][1]))
+
+    def words(self) -> str:
+        return AGES[value][0].lower() if (value := super().words()) in AGES else value
 
 
 class DaysForm(forms.Form):

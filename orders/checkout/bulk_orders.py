@@ -113,6 +113,7 @@ def _make_orders(customer: User, ready: Sequence[PricedLine], request_key: str) 
             price=one.price,
             charge=one.charge,
             request_key=_key(request_key, position),
+            is_bulk=True,
         )
         for position, one in enumerate(ready, start=1)
         if one.service is not None and one.checked is not None

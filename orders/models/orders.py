@@ -23,7 +23,7 @@ class Sale(models.Model):
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders", db_index=False
     )
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders", db_index=False)
     service_name = models.CharField(max_length=500)
     service_type = models.CharField(max_length=60)
     link = models.CharField(max_length=2000)
@@ -38,6 +38,7 @@ class Sale(models.Model):
     api_key_ref = models.BigIntegerField(
         null=True, blank=True, help_text="The number of the API key that ordered it; empty: ordered in the browser."
     )
+    is_bulk = models.BooleanField(default=False, db_default=False, help_text="A line of a bulk order.")
     drip_feed = models.ForeignKey(DripFeed, null=True, blank=True, on_delete=models.PROTECT, related_name="orders")
     run = models.PositiveIntegerField(null=True, blank=True, help_text="Which run of the drip-feed, from 1 on.")
     created_at = models.DateTimeField(default=timezone.now)
@@ -49,7 +50,8 @@ class Sale(models.Model):
 class Dispatch(models.Model):
     """How the order gets to its provider. `next_action_at` and `lease_until` are queues: null means not queued."""
 
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders")
+    # No index of its own: others begin with this column.
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders", db_index=False)
     upstream_service_id = models.CharField(max_length=64)
     exchange_rate = models.BigIntegerField(
         default=EXCHANGE_ONE, help_text="The provider's, as it was at the sending: 10⁻¹² of the panel's currency."
@@ -219,6 +221,12 @@ class Order(Sale, Dispatch, Tracking, Review):
             models.Index(fields=("-id", "provider"), condition=Q(finished_at=None), name="order_unfinished"),
             models.Index(
                 fields=("api_key_ref", "-id"), condition=Q(api_key_ref__isnull=False), name="order_by_api_key"
+            ),
+            # The staff's list by service, by provider, and of what was ordered in the browser: bulk or one by one.
+            models.Index(fields=("service", "-id"), name="order_of_service"),
+            models.Index(fields=("provider", "-id"), name="order_of_provider"),
+            models.Index(
+                fields=("is_bulk", "-id"), condition=Q(api_key_ref=None, drip_feed=None), name="order_of_browser"
             ),
             models.Index(
                 fields=("submission", "lease_until"),

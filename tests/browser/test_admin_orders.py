@@ -69,7 +69,7 @@ def test_order_list_when_opened_then_axe_finds_nothing(shop, open_page, viewport
     assert len(heights) == 19
     assert max(heights) <= (66 if viewport is PHONE else 41)
     page.locator(".orders-filter summary").click()
-    expect(page.get_by_label("Service, by number")).to_be_visible()
+    expect(page.get_by_label("Service, by number or name")).to_be_visible()
     check_page(page, viewport)
     page.keyboard.press("Escape")
     page.locator(".action-select").first.check()
@@ -83,7 +83,7 @@ def test_order_list_when_filtered_and_acted_on_then_the_preview_opens(shop, open
     page.goto(f"{shop.url}{reverse(LIST)}")
     page.get_by_role("navigation", name="Views").get_by_role("link", name="Open").click()
     page.locator(".orders-filter summary").click()
-    page.get_by_label("Service, by number").fill(str(Order.objects.first().service_id))
+    page.get_by_label("Service, by number or name").fill(str(Order.objects.first().service_id))
     page.get_by_role("button", name="Apply").click()
     expect(page.locator(".orders-chip")).to_have_count(1)
     page.get_by_label("Select all on this page").check()

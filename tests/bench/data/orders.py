@@ -17,6 +17,8 @@ LINKS = {
     "https://youtube.com/watch?v=": "youtube.com/watch?v=",
     "https://t.me/deals/": "t.me/deals/",
 }
+# One in so many orders is a line of a bulk order.
+BULK_EVERY = 50
 # Far enough in the future that nothing becomes due while a bench runs.
 LATER = DAY
 SENT = (Submission.SUBMITTING, Submission.ACCEPTED, Submission.REFUSED, Submission.IN_DOUBT)
@@ -101,6 +103,7 @@ def write_orders(writer: Writer, plan: Plan) -> None:
             f"CASE WHEN n % 8 = 7 AND customer % {KEY_EVERY} = 1 AND customer + {KEY_EVERY} <= {plan.customers} "
             f"THEN {plan.first_key} + 3 + customer / {KEY_EVERY} * 2 END"
         ),
+        is_bulk=f"n % {BULK_EVERY} = 0 AND drip = 0 AND n % 8 <> 7",
         drip_feed_id=f"CASE WHEN drip > 0 THEN {plan.first_drip} + drip END",
         run="CASE WHEN drip > 0 THEN n - b + 1 END",
         created_at=writer.ago("age"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -11,9 +12,12 @@ from django.utils import timezone
 from catalog.models import Category, Service, ServiceFigures
 from orders.admin import order_list
 from orders.admin.order_rows import shown_link
+from orders.checkout.bulk_orders import create_bulk
+from orders.checkout.bulk_quotes import quote_bulk
 from orders.models import Order, OrderPoll
 from orders.states import ReviewReason, Status, Submission
 from panel.accounts.roles import SUPPORT
+from panel.lib.time_limit import TookTooLong
 from tests import make
 from tests.scenes import nothing_changes, statements
 
@@ -149,6 +153,14 @@ def test_filters_when_set_then_their_orders_and_a_chip(staff_client, customer, o
         ({"customer": "nobody@example.org"}, []),
         ({"source": "browser"}, [first.pk]),
         ({"source": "api"}, [second.pk]),
+        ({"source": "bulk"}, []),
+        ({"service": "INSTAGRAM"}, [first.pk]),
+        ({"service": "nothing like it"}, []),
+        ({"status": "pending"}, [second.pk, first.pk]),
+        ({"status": "completed"}, []),
+        ({"status": "x"}, []),
+        ({"age": "24h"}, [first.pk]),
+        ({"age": "30d"}, [first.pk, second.pk]),
         ({"source": "drip"}, []),
         ({"since": today - timedelta(days=1)}, [first.pk]),
         ({"until": today - timedelta(days=1)}, [second.pk]),
@@ -158,6 +170,43 @@ def test_filters_when_set_then_their_orders_and_a_chip(staff_client, customer, o
         assert len(answer.context["cl"].chips) == 1, query
     assert listed(staff_client, service="x") == []
     assert listed(staff_client, service="", since="") == [second.pk, first.pk]
+
+
+def test_filters_when_of_mass_orders_then_their_lines_alone(staff_client, customer, offer):
+    make.order(customer, offer)
+    quote = quote_bulk(customer=customer, text=f"{offer.pk} | https://example.com/a | 100")
+    create_bulk(
+        customer=customer, text=f"{offer.pk} | https://example.com/a | 100", request_key=uuid4().hex, seal=quote.seal
+    )
+    line = Order.objects.latest("pk")
+    assert listed(staff_client, source="bulk") == [line.pk]
+    assert line.pk not in listed(staff_client, source="browser")
+
+
+def test_filter_when_its_row_is_gone_then_chip_says_so(staff_client, customer, offer):
+    make.order(customer, offer)
+    answer = staff_client.get(reverse(LIST), {"provider": "99999"})
+    assert [chip.value for chip in answer.context["cl"].chips] == ["99999 (does not exist)"]
+
+
+def test_list_when_it_takes_too_long_then_says_how_to_narrow_it(staff_client, customer, offer, monkeypatch):
+    make.order(customer, offer)
+
+    def stop(*args, **kwargs):
+        raise TookTooLong
+
+    monkeypatch.setattr(order_list, "page_of", stop)
+    answer = staff_client.get(reverse(LIST), {"status": "pending"})
+    assert answer.status_code == 200
+    assert "Narrow it by when the orders were created" in answer.content.decode()
+
+
+def test_services_when_suggested_then_by_number_or_words(staff_client, offer, provider):
+    other = make.service(provider, external_id="2", name="Views")
+    address = reverse("admin:orders_order_suggest_services")
+    for typed, found in (("VIEW", [other.pk]), (str(offer.pk), [offer.pk]), ("", []), ("zzz", [])):
+        services = staff_client.get(address, {"q": typed}).json()["services"]
+        assert [one["number"] for one in services] == found, typed
 
 
 def test_filters_when_days_end_before_they_begin_then_ignored(staff_client, customer, offer):

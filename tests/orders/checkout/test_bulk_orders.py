@@ -55,7 +55,7 @@ def test_order_when_created_in_bulk_then_it_equals_a_single_order(customer, serv
     order_all(customer, f"{service.pk} | {LINK} | 100")
     make.order(customer, service)
     mass, single = Order.objects.order_by("pk").values()
-    own = {"id", "request_key", "created_at", "queued_at", "next_action_at", "turn"}
+    own = {"id", "request_key", "is_bulk", "created_at", "queued_at", "next_action_at", "turn"}
     assert {name: value for name, value in mass.items() if name not in own} == {
         name: value for name, value in single.items() if name not in own
     }

@@ -324,6 +324,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "orders_order_dismiss": "orders.change_order",
     "orders_order_end": "orders.change_order",
     "orders_order_give_back": "orders.change_order",
+    "orders_order_suggest_services": ("orders.view_order", "orders.view_order"),
     "orders_order_profit": "orders.view_order orders.view_profit",
     "orders_orderinreview_cancel_selected": (NOBODY, "orders.change_order"),
     "orders_orderinreview_profit": "orders.view_order orders.view_profit",
