@@ -8,8 +8,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from orders.admin.ask_now import AskNowAdmin
+from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.lists.pages import OrderListPages
+from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_export import ExportAdmin
 from orders.admin.order_list import FILTERS, ROWS, OrderChangeList
 from orders.admin.order_search import TooManyIds, find_orders
@@ -21,7 +22,7 @@ _NAMED = 20
 
 
 @admin.register(Order)
-class OrderAdmin(AskNowAdmin, ExportAdmin, OrderListPages, OrderPages):
+class OrderAdmin(BulkAdmin, ExportAdmin, OrderListPages, OrderPages):
     change_list_template = "admin/orders/order_list.html"
     # The template has its own lines; these name what the search and the filters are about.
     list_display = ("number",)
@@ -31,7 +32,8 @@ class OrderAdmin(AskNowAdmin, ExportAdmin, OrderListPages, OrderPages):
     list_select_related = ("customer",)
     search_fields = ("=pk",)  # It only shows the field: see get_search_results.
     sortable_by = ()
-    actions = ("ask_many", "cancel_many", "export_many")
+    bulk_pages = (ASK_PAGE, CANCEL_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE)
+    actions = ("ask_many", "refill_many", "send_again_many", "cancel_many", "export_many")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderChangeList]:
         return OrderChangeList

@@ -18,8 +18,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from catalog.service_types import SPECS
+from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.cancel import CancelAdmin
 from orders.admin.manual_close import end_page
+from orders.admin.many_orders import CANCEL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_forms import DismissForm, PartForm
 from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
 from orders.admin.profit import profit_page
@@ -345,7 +347,9 @@ class OrderPages(CancelAdmin):
 
 
 @admin.register(OrderInReview)
-class ReviewAdmin(OrderPages):
+class ReviewAdmin(BulkAdmin, OrderPages):
+    bulk_pages = (SEND_AGAIN_PAGE, CANCEL_PAGE)
+    actions = ("send_again_many", "cancel_many")
     list_display = ("number", "why", "review_note", "customer", "provider", "shown_charge", "review_since")
     list_filter = ("review_reason", "provider")
     list_select_related = ("customer", "provider")

@@ -175,15 +175,20 @@ def loss_note(order: Order) -> str:
     """Return why submitting the order now would lose money, for staff; "" if it would not."""
     if order.service.price == 0:
         return "It has no valid cost now."  # A cost out of range is stored as 0.
-    # The type may have been given another meaning since. How the provider counts is then not sure: take the worse.
-    types = (order.service_type, order.service.type)
-    # An exchange rate that nobody confirmed must not hide what it costs.
-    per_1000 = max(order.service.cost, floor_cost(service=order.service, provider=order.provider))
-    cost = max(_cost_at(per_1000, quantity=order.quantity, service_type=one) for one in types)
+    cost = cost_now(order)
     if cost <= order.charge:
         return ""
     now, paid = (format_money(amount, settings.PANEL_CURRENCY, exact=True) for amount in (cost, order.charge))
     return f"It would cost {now} now; the customer paid {paid}."
+
+
+def cost_now(order: Order) -> int:
+    """Return what it would cost us at most to submit the order now, in micro-units."""
+    # The type may have been given another meaning since. How the provider counts is then not sure: take the worse.
+    types = (order.service_type, order.service.type)
+    # An exchange rate that nobody confirmed must not hide what it costs.
+    per_1000 = max(order.service.cost, floor_cost(service=order.service, provider=order.provider))
+    return max(_cost_at(per_1000, quantity=order.quantity, service_type=one) for one in types)
 
 
 def quote_order(*, customer: User, offer: Offer, quantity: int, runs: int = 1, interval: int = 0) -> Quote:

@@ -69,25 +69,34 @@ def refillable(orders: Collection[Order]) -> set[int]:
 
     The orders must come with `service.upstream` loaded.
     """
-    now = clock.now()
-    able = {order.pk for order in orders if _why_never(order, now) is None}
-    waits = Q(state__in=RefillState.open()) | _refused_lately(now) | _asked_lately(now)
-    return able - set(Refill.objects.filter(waits, order__in=able).values_list("order_id", flat=True))
+    return {pk for pk, refusal in refusals_of(orders).items() if refusal is None}
 
 
 def why_not_refilled(order: Order) -> RefillRefusal | None:
     """Return why no refill of the order can be requested now, None if one can."""
+    return refusals_of([order])[order.pk]
+
+
+def refusals_of(orders: Collection[Order]) -> dict[int, RefillRefusal | None]:
+    """Return why no refill of each order can be requested now, None if one can; in one statement at most.
+
+    Several orders must come with `service.upstream` loaded.
+    """
     now = clock.now()
-    if reason := _why_never(order, now):
-        return reason
-    refills = Refill.objects.filter(order=order)
-    if refills.filter(state__in=RefillState.open()).exists():
-        return RefillRefusal.UNDER_WAY
-    if refills.filter(_refused_lately(now)).exists():
-        return RefillRefusal.REFUSED_LATELY
-    if refills.filter(_asked_lately(now)).exists():
-        return RefillRefusal.ASKED_LATELY
-    return None
+    found = {order.pk: _why_never(order, now) for order in orders}
+    able = [pk for pk, refusal in found.items() if refusal is None]
+    waits = Q(state__in=RefillState.open()) | _refused_lately(now) | _asked_lately(now)
+    earlier = Refill.objects.filter(waits, order__in=able).order_by().values_list("order_id", "state")
+    states: dict[int, set[str]] = {}
+    for pk, state in earlier if able else ():
+        states.setdefault(pk, set()).add(state)
+    for pk, held in states.items():
+        if held & set(RefillState.open()):
+            found[pk] = RefillRefusal.UNDER_WAY
+        else:
+            is_refused = RefillState.REFUSED in held
+            found[pk] = RefillRefusal.REFUSED_LATELY if is_refused else RefillRefusal.ASKED_LATELY
+    return found
 
 
 def _why_never(order: Order, now: datetime) -> RefillRefusal | None:

@@ -144,6 +144,22 @@ def send_again(*, order: Order, actor: User | None) -> None:
         hint_after_commit("orders.tasks.submit_orders")
 
 
+def send_at_once(*, order: Order, actor: User | None) -> None:
+    """Send a queued order now that waits for another try. Raise ReviewError for any other, OrderMoved if it moved."""
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    if order.submission != Submission.QUEUED or order.review_reason:
+        raise ReviewError("Only an order that waits in the queue can be sent at once.")
+    with transaction.atomic():
+        move(
+            order=order,
+            to=Submission.QUEUED,
+            text="Sent at once: staff did not wait for the next try",
+            actor=actor,
+            values={"next_action_at": clock.now()},
+        )
+        hint_after_commit("orders.tasks.submit_orders")
+
+
 def refund_unaccepted(*, order: Order, note: str, actor: User | None, why: Why = UNSTATED) -> None:
     """Cancel an order that was not accepted and refund it in full. `note` is for the customer, `why` for staff.
 

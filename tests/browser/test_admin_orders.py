@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -91,3 +92,19 @@ def test_order_list_when_filtered_and_acted_on_then_the_preview_opens(shop, open
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("button", name="Ask about")).to_be_visible()
     check_page(page, DESKTOP)
+
+
+def test_many_when_canceled_on_a_phone_then_previewed_and_told(shop, open_page):
+    page = open_page(viewport=PHONE, theme="dark")
+    sign_in(page, shop.url, "owner@example.org")
+    page.goto(f"{shop.url}{reverse(LIST)}?view=open")
+    page.get_by_label("Select all on this page").check()
+    page.get_by_label("What to do with them").select_option("cancel_many")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(".bulk")).to_contain_text("1 not sent yet: canceled at once, and $0.25 refunded in full.")
+    check_page(page, PHONE)
+    page.get_by_label("Why").first.select_option("provider")
+    page.get_by_label("Note for staff").fill("It does not answer")
+    page.get_by_role("button", name="Cancel 10 orders").click()
+    expect(page.get_by_text("1 canceled and $0.25 refunded; providers asked to cancel 9 more")).to_be_visible()
+    expect(page).to_have_url(re.compile("view=open"))

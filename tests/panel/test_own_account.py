@@ -18,8 +18,9 @@ from billing.deposits import approve_deposit, confirm_payment, refuse_deposit
 from billing.models import Entry
 from billing.wallets import wallet_of
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, Service
+from orders.many.actions import StaffReason, carry_out, plan_for
+from orders.many.cancel import CANCEL
 from orders.models import Order
-from orders.requests.bulk import StaffReason, cancel_as_staff, plan_staff_cancels
 from orders.review import decisions
 from orders.review.manual_close import close_accepted
 from orders.states import ReviewReason, Status, Submission
@@ -213,7 +214,7 @@ def test_cancel_many_when_own_orders_included_then_own_unchanged(role, offer, cu
     )
     assert StaffReason.OWN in listed.content.decode()
     answer = client.post(
-        reverse("admin:orders_order_cancel_selected"), {"orders": f"{mine.pk},{theirs.pk}", **WHY}, follow=True
+        reverse("admin:orders_order_cancel_selected"), {"orders": listed.context["selection"], **WHY}, follow=True
     )
     assert StaffReason.OWN in answer.content.decode()
     mine.refresh_from_db()
@@ -359,8 +360,8 @@ def test_service_when_the_actor_is_the_customer_then_it_raises(name, offer):
 def test_cancel_many_when_all_are_own_then_nothing_is_done(offer):
     user = with_role(OWNER)
     orders = [make.order(user, offer) for _ in range(2)]
-    assert plan_staff_cancels(orders=orders, actor=user).left == {StaffReason.OWN: 2}
-    result = cancel_as_staff(orders=orders, actor=user)
+    assert plan_for(CANCEL, orders=orders, actor=user).left == {StaffReason.OWN: 2}
+    result = carry_out(CANCEL, orders=orders, actor=user)
     assert (result.left, result.refunded, result.able) == ({StaffReason.OWN: 2}, 0, [])
 
 

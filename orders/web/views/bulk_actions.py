@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from orders.common.bulk_results import BulkResult, TooMany
 from orders.models import Order
-from orders.requests.bulk import MAX_ORDERS, BulkResult, TooMany, cancel_orders, plan_cancels, refill_orders
+from orders.requests.bulk import MAX_ORDERS, cancel_orders, plan_cancels, refill_orders
 from orders.selectors import orders_of
 from orders.web.filters import filters_in
 from orders.web.views.messages import add_message_once

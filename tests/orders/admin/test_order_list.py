@@ -256,12 +256,11 @@ def test_ask_when_confirmed_then_open_orders_are_due_and_rest_told(staff_client,
     with nothing_changes():
         preview = act(staff_client, "ask_many", followed, done, unsent)
     page = preview.content.decode()
-    assert "Ask about 1 now" in page and "$0.25" in page
-    assert "1</strong> left alone: ended already" in page
-    assert "1</strong> left alone: not sent yet" in page
-    numbers = ",".join(str(order.pk) for order in (followed, done, unsent))
+    assert "Ask about 1 order now" in page and "$0.25" in page
+    assert "1</b> left alone: ended already" in page
+    assert "1</b> left alone: not sent yet" in page
     address = reverse("admin:orders_order_ask_selected")
-    answer = staff_client.post(address, {"orders": numbers}, follow=True)
+    answer = staff_client.post(address, {"orders": preview.context["selection"]}, follow=True)
     assert "Providers are asked about 1 in the next seconds; 1 left alone" in answer.content.decode()
     polls = dict(OrderPoll.objects.values_list("order", "unchanged"))
     assert polls == {followed.pk: 0, done.pk: 9}
@@ -290,8 +289,5 @@ def test_export_when_selected_then_costs_only_for_who_sees_them(client, staff_cl
 
 def test_cancel_when_previewed_then_the_money_of_what_is_asked_for(staff_client, customer, offer):
     order = make.accepted_order(customer, offer)
-    assert (
-        'up to <strong class="text-important">$0.25</strong>'
-        in act(staff_client, "cancel_many", order).content.decode()
-    )
+    assert "up to $0.25" in act(staff_client, "cancel_many", order).content.decode()
     assert Order.objects.get().submission == Submission.ACCEPTED

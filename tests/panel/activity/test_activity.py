@@ -26,7 +26,7 @@ from panel.ops.activity import shown_value
 from panel.ops.invariants import find_breaches
 from panel.site.services import Wanted, change_settings
 from tests import make
-from tests.admin_calls import action_address
+from tests.admin_calls import action_address, do_to_many
 
 pytestmark = pytest.mark.django_db
 
@@ -158,8 +158,7 @@ def test_prices_when_imported_from_a_file_then_each_margin_is_kept(staff, staff_
 
 def test_orders_when_canceled_in_bulk_then_each_is_in_the_activity(staff_client, customer, service):
     orders = [make.order(customer, service) for _ in range(2)]
-    address = reverse("admin:orders_order_cancel_selected")
-    staff_client.post(address, {"orders": ",".join(str(order.pk) for order in orders), **WHY})
+    do_to_many(staff_client, "cancel", orders, **WHY)
     entries = LogEntry.objects.filter(object_id__in=[order.pk for order in orders]).select_related("detail")
     assert [one.detail.changes for one in entries] == [[change("refunded", None, 250_000)]] * 2
 

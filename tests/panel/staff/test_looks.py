@@ -37,7 +37,7 @@ from panel.staff.looks import LookRefused, act_or_ask, ask_second_look, confirm_
 from panel.staff.mails import send_look_mails
 from panel.staff.models import SecondLook, StaffDay, StaffDeed
 from tests import make
-from tests.admin_calls import WHY, action_address
+from tests.admin_calls import WHY, action_address, do_to_many
 from tests.threads import in_threads
 
 pytestmark = pytest.mark.django_db
@@ -205,8 +205,7 @@ def test_bulk_cancel_when_above_the_limit_then_the_rest_waits_and_is_done(second
     orders = [make.order(customer, make.service(provider, external_id=str(n)), quantity=1_000) for n in (1, 2, 3)]
     client = Client()
     client.force_login(asker)
-    numbers = ",".join(str(order.pk) for order in orders)
-    answer = client.post(reverse("admin:orders_order_cancel_selected"), {"orders": numbers, **WHY}, follow=True)
+    answer = do_to_many(client, "cancel", orders, **WHY)
     text = answer.content.decode()
     assert "2 canceled and $5.00 refunded" in text and "1 left alone: above your limit" in text
     assert "1 order for $2.50 waits for a second person" in text
