@@ -296,7 +296,9 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
         if shifts:
             announce_destination(method=obj, shifts=shifts, actor=user_of(request))
 
-    def response_add(self, request: HttpRequest, obj: PaymentMethod, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: PaymentMethod, post_url_continue: str | None = None
+    ) -> HttpResponse:
         """Lead on to the set-up, without which a gateway or signed calls bring nothing."""
         response = super().response_add(request, obj, post_url_continue)
         stays = {"_continue", "_addanother"} & set(request.POST)
