@@ -55,6 +55,12 @@ UNFOLD: dict[str, object] = {
                         "link": reverse_lazy("admin:index"),
                     },
                     {
+                        "title": "Needs you",
+                        "icon": "fact_check",
+                        "link": reverse_lazy("needs_you"),
+                        "active": lambda request: _is_at(request, "needs_you"),
+                    },
+                    {
                         **_item("Orders in review", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
                         "badge": "panel.ops.dashboard.reviews_badge",
                     },

@@ -93,6 +93,7 @@ urlpatterns = [
     # Before the admin's own, which answer everything below them.
     path("admin/settings/", include("panel.site.admin.urls")),
     path("admin/customers/", include("panel.ops.customers.urls")),
+    path("admin/needs-you/", include("panel.ops.needs_you.urls")),
     path("admin/week/", admin.site.admin_view(week_page), name="week"),
     path("admin/", admin.site.urls),
 ]

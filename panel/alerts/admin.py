@@ -53,7 +53,7 @@ class AlertAdmin(ReadOnlyAdmin):
     readonly_fields = ("shown_panel_does", "shown_you_do", "shown_page")
     list_filter = ("level", ("resolved_at", admin.EmptyFieldListFilter))
     actions = ("resolve",)
-    actions_detail = ("trust_clock",)
+    actions_detail = ("resolve_one", "trust_clock")
 
     @display(description="What the panel does")
     def shown_panel_does(self, alert: Alert) -> str:
@@ -75,6 +75,31 @@ class AlertAdmin(ReadOnlyAdmin):
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ops.change_alert")
+
+    def has_resolve_one_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        pk = whole_number(object_id or "")
+        if pk is None or not self.has_resolve_permission(request):
+            return False
+        return alerts_for(request.user).filter(pk=pk, resolved_at=None).exists()
+
+    @action(description="Mark as resolved", icon="check", permissions=["resolve_one"])
+    def resolve_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(data: dict[str, Any]) -> str:
+            if not close_alerts(Alert.objects.filter(pk=object_id)):
+                raise ActionRefused("It was resolved meanwhile. Nothing was done.")
+            return "Marked as resolved."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=get_object_or_404(Alert, pk=object_id),
+            form_class=forms.Form,
+            title="Mark as resolved",
+            explanation="It leaves the list. If the panel meets the problem again, it is raised anew and told again.",
+            button="Mark as resolved",
+            act=act,
+            is_routine=True,
+        )
 
     @admin.action(description="Mark as resolved", permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:

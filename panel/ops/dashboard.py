@@ -12,6 +12,8 @@ from orders.selectors import count_open_orders
 from panel.accounts.signed_in import user_of
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
+from panel.ops.needs_you.queue import first_items
+from panel.ops.needs_you.sitting import put_off_items
 from panel.ops.overview.facts import all_facts, verdict_of
 from panel.ops.overview.needs import (
     count_deposits,
@@ -23,6 +25,10 @@ from panel.ops.overview.needs import (
 )
 from panel.ops.overview.picture import read_picture
 from panel.ops.overview.providers import provider_rows
+from panel.ops.overview.states import Colour
+
+# Waiting items on the overview; the page "Needs you" goes through all.
+MAX_ITEMS = 5
 
 
 def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
@@ -31,17 +37,21 @@ def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, obj
     may = user.has_perm
     picture = read_picture(may)
     facts = all_facts(picture)
+    needs = needs_of(picture)
     context.update(
         title="Overview",
         has_no_role=not user.is_superuser and not user.get_all_permissions(),
         verdict=verdict_of(facts),
         facts=facts,
-        needs=needs_of(picture),
+        broken=[one for one in needs if one.colour == Colour.BROKEN],
+        missing=[one for one in needs if one.colour != Colour.BROKEN],
+        items=first_items(user, later=put_off_items(request), count=MAX_ITEMS),
         waiting=waiting_for(user),
         today=_today() if may("orders.view_order") else None,
         shows_money=may("orders.view_profit"),
         providers=provider_rows(picture, user) if may("catalog.view_provider") else None,
-        alerts=open_alerts(user)[:10] if may("ops.view_alert") else [],
+        # Whoever may close alerts has them among what waits.
+        alerts=open_alerts(user)[:10] if may("ops.view_alert") and not may("ops.change_alert") else [],
     )
     return context
 
