@@ -5,11 +5,11 @@ Each look keeps the state of its orders: what moved since it was asked is refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Model
 
 from billing.wallets import wallet_ids_of
 from catalog.models import ProviderWord
@@ -36,6 +36,7 @@ UNACCEPTED = "refund_unaccepted"
 CLOSE = "close_accepted"
 STOP = "stop_drip_feed"
 WITHDRAW = "withdraw_orders"
+CLOSE_MANY = "close_orders"
 REFUND_MANY = "refund_orders"
 REFUND_WORD = "refund_for_word"
 
@@ -86,30 +87,81 @@ def ask_for_orders(
 
     `act` is WITHDRAW, REFUND_MANY or REFUND_WORD. At most MAX_ORDERS at once, the others stay as they are.
     """
-    chosen = sorted(orders, key=lambda order: order.pk)[:MAX_ORDERS]
+    chosen = _first(orders)
     if not chosen:
         return ""
-    amount = sum(order.net_charge for order in chosen)
-    count = "1 order" if len(chosen) == 1 else f"{len(chosen):,} orders"
+    return _ask_many(
+        act=act,
+        orders=chosen,
+        about=word or chosen[0],
+        kind=Kind.REFUND,
+        verb="Cancel",
+        amount=sum(order.net_charge for order in chosen),
+        params={"note": note, "word": word.pk if word else None},
+        left=len(orders) - len(chosen),
+        actor=actor,
+        why=why,
+    )
+
+
+def ask_to_close(
+    *, orders: Sequence[Order], ends: Mapping[int, tuple[str, int | None]], note: str, actor: User, why: Why
+) -> str:
+    """Ask a second person to close orders whose refunds were above the limit of the first; return that as a sentence.
+
+    `ends` gives by number the status in which each ends, and for Partial how many were delivered. At most MAX_ORDERS at
+    once, the others stay as they are.
+    """
+    chosen = _first(orders)
+    named = {order.pk: ends[order.pk] for order in chosen}
+    refunds = (refund_at_end(one, status=named[one.pk][0], delivered=named[one.pk][1]) - one.refunded for one in chosen)
+    return _ask_many(
+        act=CLOSE_MANY,
+        orders=chosen,
+        about=chosen[0],
+        kind=Kind.CLOSE,
+        verb="End",
+        amount=sum(refunds),
+        params={"note": note, "ends": {str(pk): list(end) for pk, end in named.items()}},
+        left=len(orders) - len(chosen),
+        actor=actor,
+        why=why,
+    )
+
+
+def _first(orders: Sequence[Order]) -> list[Order]:
+    return sorted(orders, key=lambda order: order.pk)[:MAX_ORDERS]
+
+
+def _ask_many(
+    *,
+    act: str,
+    orders: Sequence[Order],
+    about: Model,
+    kind: Kind,
+    verb: str,
+    amount: int,
+    params: Mapping[str, object],
+    left: int,
+    actor: User,
+    why: Why,
+) -> str:
+    count = "1 order" if len(orders) == 1 else f"{len(orders):,} orders"
     asked = Asked(
         act=act,
-        about=word or chosen[0],
-        text=f"Cancel {count} and refund {_shown(amount)}: {_numbers(chosen)}",
-        params={
-            "orders": [[order.pk, review_state_of(order)] for order in chosen],
-            "note": note,
-            "word": word.pk if word else None,
-        },
-        request_key=f"{act}:{chosen[0].pk}-{chosen[-1].pk}:{len(chosen)}:{amount}",
+        about=about,
+        text=f"{verb} {count} and refund {_shown(amount)}: {_numbers(orders)}",
+        params={"orders": [[order.pk, review_state_of(order)] for order in orders], **params},
+        request_key=f"{act}:{orders[0].pk}-{orders[-1].pk}:{len(orders)}:{amount}",
         # With several customers, the act itself leaves the orders of the person who asked alone.
-        customer_id=chosen[0].customer_id if len({order.customer_id for order in chosen}) == 1 else None,
+        customer_id=orders[0].customer_id if len({order.customer_id for order in orders}) == 1 else None,
     )
-    ask_second_look(asked=asked, kind=Kind.REFUND, amount=amount, actor=actor, why=why)
-    waits = "waits" if len(chosen) == 1 else "wait"
-    left = f" {len(orders) - len(chosen):,} more are left as they are." if len(orders) > len(chosen) else ""
+    ask_second_look(asked=asked, kind=kind, amount=amount, actor=actor, why=why)
+    waits = "waits" if len(orders) == 1 else "wait"
+    rest = f" {left:,} more are left as they are." if left else ""
     return (
         f"{count.capitalize()} for {_shown(amount)} {waits} for a second person, under “Second looks”: that is above "
-        f"your limit.{left}"
+        f"your limit.{rest}"
     )
 
 
@@ -198,25 +250,43 @@ def _stop(look: SecondLook, why: Why) -> str:
 
 
 def _withdraw(look: SecondLook, why: Why) -> str:
-    return _many(look, lambda order: withdraw_order(order=order, actor=look.asked_by, why=why))
+    return _cancel_many(look, lambda order: withdraw_order(order=order, actor=look.asked_by, why=why))
 
 
 def _refund_many(look: SecondLook, why: Why) -> str:
     note = look.params["note"]
-    return _many(look, lambda order: decisions.refund_unaccepted(order=order, note=note, actor=look.asked_by, why=why))
+    return _cancel_many(
+        look, lambda order: decisions.refund_unaccepted(order=order, note=note, actor=look.asked_by, why=why)
+    )
 
 
 def _refund_word(look: SecondLook, why: Why) -> str:
     word = ProviderWord.objects.get(pk=look.params["word"])
-    return _many(look, partial(_refund_of_word, word, look, why))
+    return _cancel_many(look, lambda order: refund_waiting(word=word, order=order, actor=look.asked_by, why=why))
 
 
-def _refund_of_word(word: ProviderWord, look: SecondLook, why: Why, order: Order) -> None:
-    refund_waiting(word=word, order=order, actor=look.asked_by, why=why)
+def _cancel_many(look: SecondLook, act: Callable[[Order], object]) -> str:
+    def cancel(order: Order) -> int:
+        back = order.net_charge
+        act(order)
+        return back
+
+    return _many(look, cancel, done="Canceled")
 
 
-def _many(look: SecondLook, act: Callable[[Order], object]) -> str:
-    """Apply `act` to each order that is as it was, and return what was done; the others are left alone.
+def _close_many(look: SecondLook, why: Why) -> str:
+    ends, note = look.params["ends"], look.params["note"]
+
+    def close(order: Order) -> int:
+        status, delivered = ends[str(order.pk)]
+        return close_accepted(order=order, status=status, delivered=delivered, note=note, actor=look.asked_by, why=why)
+
+    return _many(look, close, done="Ended")
+
+
+def _many(look: SecondLook, act: Callable[[Order], int], *, done: str) -> str:
+    """Apply `act`, which returns its refund, to each order that is as it was; the others are left alone. Return what
+    was done.
 
     All orders are locked first, then wallets by id, as everywhere. Raise ActRefused if none was left to do.
     """
@@ -224,22 +294,21 @@ def _many(look: SecondLook, act: Callable[[Order], object]) -> str:
     list(Order.objects.filter(pk__in=states).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     orders = list(Order.objects.filter(pk__in=states).select_related("customer", "provider", "service__upstream"))
     wallets = wallet_ids_of(customer_ids={order.customer_id for order in orders})
-    done = back = 0
+    count = back = 0
     for order in sorted(orders, key=lambda order: (wallets.get(order.customer_id, 0), order.pk)):
-        charge = order.net_charge
         second = look.decided_by_id
         if review_state_of(order) != states[order.pk] or order.customer_id == second:
             continue
         try:
             with transaction.atomic():
-                act(order)
+                refunded = act(order)
         except _REFUSED:
             continue
-        done, back = done + 1, back + charge
-    if not done:
+        count, back = count + 1, back + refunded
+    if not count:
         raise ActRefused("None of these orders is as it was when this was asked.")
-    left = f" {len(states) - done:,} left alone: they changed since." if len(states) > done else ""
-    return f"Canceled: {done:,}, and {_shown(back)} refunded.{left}"
+    left = f" {len(states) - count:,} left alone: they changed since." if len(states) > count else ""
+    return f"{done}: {count:,}, and {_shown(back)} refunded.{left}"
 
 
 def _shown(micros: int) -> str:
@@ -252,6 +321,7 @@ ACTS = (
     Act(CLOSE, "orders.change_order", _close),
     Act(STOP, "orders.change_dripfeed", _stop),
     Act(WITHDRAW, "orders.change_order", _withdraw),
+    Act(CLOSE_MANY, "orders.change_order", _close_many),
     Act(REFUND_MANY, "catalog.connect_provider", _refund_many),
     Act(REFUND_WORD, "catalog.change_providerword", _refund_word),
 )

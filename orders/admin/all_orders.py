@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.lists.pages import OrderListPages
-from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
+from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, CLOSE_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_export import ExportAdmin
 from orders.admin.order_list import FILTERS, ROWS, OrderChangeList
 from orders.admin.order_search import TooManyIds, find_orders
@@ -32,8 +32,8 @@ class OrderAdmin(BulkAdmin, ExportAdmin, OrderListPages, OrderPages):
     list_select_related = ("customer",)
     search_fields = ("=pk",)  # It only shows the field: see get_search_results.
     sortable_by = ()
-    bulk_pages = (ASK_PAGE, CANCEL_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE)
-    actions = ("ask_many", "refill_many", "send_again_many", "cancel_many", "export_many")
+    bulk_pages = (ASK_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE, CANCEL_PAGE, CLOSE_PAGE)
+    actions = ("ask_many", "refill_many", "send_again_many", "cancel_many", "close_many", "export_many")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderChangeList]:
         return OrderChangeList

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
 from orders.admin.bulk_pages import BulkPage, Way
-from orders.many import ask, cancel, refill, send_again
+from orders.many import ask, cancel, close, refill, send_again
 from orders.many.actions import Data
 from orders.models import Order
-from orders.second_looks import WITHDRAW, ask_for_orders
+from orders.second_looks import WITHDRAW, ask_for_orders, ask_to_close
+from orders.states import Status
 from panel.accounts.models import User
 from panel.staff.deeds import UNSTATED
 from panel.staff.forms import WhyForm
 from panel.staff.kinds import Kind
+
+# How orders are ended by hand, with what each means.
+HOW = (
+    (close.BY_DELIVERED, "By what was delivered"),
+    ("completed", "All as completed"),
+    ("canceled", "All as canceled"),
+)
 
 
 def _ask_to_withdraw(orders: Collection[Order], actor: User, data: Data) -> str:
@@ -91,4 +102,51 @@ SEND_AGAIN_PAGE = BulkPage(
         ),
     },
     nothing_done="Nothing was sent.",
+)
+
+
+class EndManyForm(WhyForm):
+    how = forms.ChoiceField(
+        label="They end",
+        choices=HOW,
+        widget=UnfoldAdminSelectWidget,
+        help_text="What each of these means for the orders that you selected is shown above.",
+    )
+    note = forms.CharField(
+        label="Reason", max_length=300, widget=UnfoldAdminTextInputWidget, help_text="The customers read it."
+    )
+
+    field_order = ("how", "note", "why", "why_note")
+
+
+def _ask_to_close(orders: Collection[Order], actor: User, data: Data) -> str:
+    ends = {order.pk: end for order in orders if (end := close.end_of(order, how=data["how"]))}
+    return ask_to_close(orders=list(orders), ends=ends, note=data["note"], actor=actor, why=data["why"])
+
+
+CLOSE_PAGE = BulkPage(
+    name="close",
+    title="End by hand",
+    text=(
+        "For orders whose end their provider does not report. Ask there first: what is refunded is never taken back, "
+        "and nothing stops the delivery."
+    ),
+    button="End these orders",
+    action=close.CLOSE,
+    ways={
+        Status.COMPLETED: Way("end as completed: nothing is refunded.", "{count} ended as completed"),
+        Status.PARTIAL: Way(
+            "end as partial: {refunded} is refunded for what was not delivered.",
+            "{count} ended as partial and {refunded} refunded",
+        ),
+        Status.CANCELED: Way(
+            "end as canceled: {refunded} is refunded.", "{count} ended as canceled and {refunded} refunded"
+        ),
+    },
+    form_class=EndManyForm,
+    choices=HOW,
+    kind=Kind.CLOSE,
+    ask=_ask_to_close,
+    is_routine=False,
+    is_danger=True,
 )

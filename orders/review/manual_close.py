@@ -46,6 +46,18 @@ def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
     return max(target, order.refunded)
 
 
+def known_end(order: Order) -> tuple[Status, int | None] | None:
+    """Return the status in which the order would end by what was delivered as far as is known, and for Partial how
+    many; None if that is not known.
+    """
+    delivered = order.delivered
+    if delivered is None or (order.status == Status.PENDING and delivered):
+        return None  # Some providers report that nothing remains before they begin.
+    if delivered >= order.quantity:
+        return Status.COMPLETED, None
+    return (Status.PARTIAL, delivered) if delivered else (Status.CANCELED, None)
+
+
 def close_accepted(
     *,
     order: Order,
