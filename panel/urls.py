@@ -26,6 +26,7 @@ from panel.api.keys.views import (
     api_keys,
 )
 from panel.news.views import news, news_choices, news_seen, news_unsubscribe
+from panel.ops.customers.view_as import leaving_visits
 from panel.ops.health import healthz, readyz
 from panel.ops.metrics import metrics
 from panel.ops.search.everything import search_page
@@ -37,6 +38,8 @@ admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 # Staff change their password there too: Django's own form writes the whole account back as it was read.
 admin.site.password_change = lambda *args: redirect("account_change_password")  # type: ignore[assignment,method-assign]
+
+admin.site.logout = leaving_visits(admin.site.logout)  # type: ignore[assignment,method-assign]
 
 # The library's own search lower-cases links, and remembers for minutes that a new order is unknown.
 admin.site.search = search_page  # type: ignore[attr-defined]

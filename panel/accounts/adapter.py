@@ -31,6 +31,7 @@ from panel.accounts.sign_in.devices import device_of, remember_device
 from panel.accounts.sign_in.log import client_agent, record_failure, record_sign_in
 from panel.accounts.sign_in.wrong_passwords import count_attempt, forget_attempts
 from panel.accounts.sign_up import waits_for_code
+from panel.accounts.view_as.grant import end_visit
 from panel.lib import clock
 from panel.lib.recent_sign_in import MAX_AGE, is_recent
 from panel.site import registry as site
@@ -130,6 +131,10 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         remember_device(request, response, user=user)
         return response
+
+    def logout(self, request: HttpRequest) -> None:
+        end_visit(request, why="they signed out")
+        super().logout(request)
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         """Say why the account is blocked. Who comes here has shown the password, or opened a link sent to it."""

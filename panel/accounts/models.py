@@ -72,6 +72,7 @@ class User(AbstractUser):
         permissions = (
             ("grant_roles", "Can hand out roles"),
             ("change_address", "Can change the e-mail address of an account"),
+            ("view_as_customer", "Can view the pages of a customer as the customer sees them"),
         )
         constraints = (
             # Two accounts that differ only in case would look like one person to everybody else.

@@ -63,6 +63,12 @@ SECTIONS = (
             ),
             Right("see_api_keys", "See customers' API keys", ("accounts.view_apikey",)),
             Right("revoke_api_keys", "Revoke API keys", ("accounts.change_apikey",), ("see_api_keys",)),
+            Right(
+                "view_as_customer",
+                "View customers' pages as they see them",
+                ("accounts.view_as_customer",),
+                ("see_customers", "see_orders", "see_wallets", "see_deposits"),
+            ),
         ),
     ),
     Section(

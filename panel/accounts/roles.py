@@ -35,9 +35,9 @@ RIGHTS = {
         "address, key or exchange rate, and no money but deposits and refunds of orders, up to a limit."
     ),
     SUPPORT: (
-        "customers' names, password links, blocking, notes about them, API keys to revoke; orders and drip-feeds, to "
-        "cancel, refund, end by hand and decide about, up to a limit; wallets, deposits and alerts to look at; no "
-        "costs."
+        "customers' names, password links, blocking, notes about them, API keys to revoke, their pages as they see "
+        "them; orders and drip-feeds, to cancel, refund, end by hand and decide about, up to a limit; wallets, "
+        "deposits and alerts to look at; no costs."
     ),
 }
 
@@ -59,6 +59,7 @@ _SUPPORT = (
     "accounts.view_user accounts.change_user",
     "accounts.view_customernote accounts.add_customernote",
     "accounts.view_apikey accounts.change_apikey",
+    "accounts.view_as_customer",
     "billing.view_wallet billing.view_entry billing.view_deposit billing.view_payment billing.view_gatewaycall"
     " billing.view_invoice billing.view_reversal",
     "orders.view_order orders.change_order",

@@ -13,6 +13,8 @@ from billing.models import Wallet
 from panel.accounts.blocking import is_blocked, may_be_blocked
 from panel.accounts.models import User
 from panel.accounts.roles import GRANT
+from panel.accounts.signed_in import user_of
+from panel.accounts.view_as.grant import is_viewable, may_view
 from panel.lib.admin.ways_back import NEXT
 from panel.lib.own_account import is_own
 from panel.ops.customers.states import member_of
@@ -47,6 +49,8 @@ def actions_for(request: HttpRequest, customer: User) -> Iterator[Action]:
             "loyalty",
             f"{reverse('admin:catalog_groupmember_add')}?{urlencode({'customer': customer.pk})}&{back}",
         )
+    if may_view(user_of(request)) and is_viewable(customer, by=user_of(request)):
+        yield Action("View as customer…", "visibility", reverse("customer_view_as", args=[customer.pk]))
     if _may_change(request, customer):
         yield from _account_actions(customer, back)
     yield Action("Account", "person", reverse("admin:accounts_user_change", args=[customer.pk]))

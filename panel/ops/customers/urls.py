@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import path
 
 from panel.ops.customers.tabs import TABS
+from panel.ops.customers.view_as import leave, view_as
 from panel.ops.customers.views import customer, customer_notes, customer_tab, customers
 
 _guard = admin.site.admin_view
@@ -15,6 +16,8 @@ urlpatterns = [
     path("<int:pk>/", _guard(customer), name="customer"),
     # Before the tabs: this one takes a form as well.
     path("<int:pk>/notes/", _guard(customer_notes), name="customer_notes"),
+    path("<int:pk>/view-as/", _guard(view_as), name="customer_view_as"),
+    path("<int:pk>/view-as/leave/", _guard(leave), name="customer_view_as_leave"),
     *(
         path(f"<int:pk>/{tab.key}/", _guard(customer_tab), {"tab": tab.key}, name=tab.url_name)
         for tab in TABS

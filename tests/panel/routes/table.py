@@ -47,6 +47,11 @@ def read(who: str, of: str = "", **values: dict[str, str]) -> Row:
     return Row(get=who, of=of, **values)
 
 
+# A view shows all of this.
+VIEW_AS = (
+    "accounts.view_user accounts.view_as_customer orders.view_order billing.view_wallet billing.view_entry "
+    "billing.view_deposit"
+)
 BEFORE_ALL = {"year": "2001", "number": "1"}
 
 PAGES = {
@@ -187,6 +192,8 @@ PAGES = {
         of="accounts.User",
     ),
     "customer_activity": read("accounts.view_user activity.view_act", "accounts.User"),
+    "customer_view_as": both(VIEW_AS, "accounts.User"),
+    "customer_view_as_leave": Row(post=STAFF, of="accounts.User"),
     "week": both("orders.view_profit"),
     "needs_you": read(STAFF),
     "needs_you_item": both("ops.change_alert", "ops.Alert", arguments={"kind": "alert"}),

@@ -128,9 +128,10 @@ def actions(client, customer):
 
 def test_actions_when_roles_differ_then_those_they_may(client, alice):
     client.force_login(make.staff_member("Support"))
-    assert list(actions(client, alice)) == ["Send password link…", "Block…", "Account"]
+    assert list(actions(client, alice)) == ["View as customer…", "Send password link…", "Block…", "Account"]
     client.force_login(make.owner())
-    assert list(actions(client, alice)) == ["Add money…", "Add to group…", "Send password link…", "Block…", "Account"]
+    owners = ["Add money…", "Add to group…", "View as customer…", "Send password link…", "Block…", "Account"]
+    assert list(actions(client, alice)) == owners
 
 
 def test_actions_when_opened_then_each_form_is_there(client, owner, alice):

@@ -1,0 +1,31 @@
+// Staff view a customer's pages: what would send something is switched off. The server refuses it in any case.
+(() => {
+  "use strict";
+
+  const HINT = "You only view this page.";
+  const isInert = (form) => form.method === "post" && !("leave" in form.dataset);
+
+  const switchOff = () => {
+    for (const form of document.forms) {
+      if (!isInert(form)) continue;
+      for (const part of form.elements) {
+        if (part.type === "hidden" || part.disabled) continue;
+        part.disabled = true;
+        part.title = HINT;
+      }
+    }
+  };
+
+  document.addEventListener("submit", (event) => {
+    if (!isInert(event.target)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.requestConfig.verb !== "get") event.preventDefault();
+  });
+
+  document.addEventListener("htmx:afterSettle", switchOff);
+  document.addEventListener("DOMContentLoaded", switchOff);
+})();
