@@ -9,7 +9,7 @@ from orders.dispatch import lanes
 from orders.dispatch.timeouts import meet_deadlines
 from orders.reckoning import rounds
 from orders.reconcile import worker
-from orders.reports import statistics
+from orders.reports import late_counts, statistics
 from orders.requests import refill_poll, send
 from orders.tracking import canceled_services, monitor, poll
 from panel.alerts.models import Heartbeat
@@ -98,6 +98,12 @@ def count_figures() -> None:
     statistics.count_changed_figures(counted_at=counted_at)
     # From its begin: a round that ends after midnight is not the first of the new day, which counts all figures.
     record_heartbeat(task="count_figures", at=began)
+
+
+@periodic
+def count_late_orders() -> None:
+    """Count the late orders for the page about them, and alert on providers with many."""
+    late_counts.count_late_orders()
 
 
 def _leave_to_rounds(provider_id: int) -> None:

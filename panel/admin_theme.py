@@ -70,6 +70,10 @@ UNFOLD: dict[str, object] = {
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
                     },
                     {
+                        **_item("Late orders", "avg_pace", "orders_lateorders_changelist", "orders.view_order"),
+                        "badge": "panel.ops.dashboard.late_badge",
+                    },
+                    {
                         **_item("Second looks", "preview", "staff_secondlook_changelist", "staff.view_secondlook"),
                         "badge": "panel.ops.dashboard.second_looks_badge",
                     },

@@ -72,6 +72,7 @@ INTERVALS = {
     "catalog.tasks.run_imports": 3.0,
     "catalog.tasks.sync_catalogs": 3600.0,
     "orders.tasks.count_figures": 300.0,
+    "orders.tasks.count_late_orders": 60.0,
     "catalog.tasks.check_providers": 300.0,
     "orders.tasks.reckon_providers": 60.0,
     "panel.ops.tasks.check_ledger": 3600.0,

@@ -9,7 +9,7 @@ triggers, so it must end with `catalog_version_triggers.install`.
 
 from __future__ import annotations
 
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -19,6 +19,9 @@ from catalog.models.providers import MAX_BP, Provider
 from catalog.refill_windows import LIFETIME
 from catalog.service_types import is_package_type
 from panel.lib.money import MAX_MICROS
+
+# A year.
+MAX_LATE_HOURS = 8_760
 
 
 def lowest_quantity(provider: int, own: int | None, step: int | None = None) -> int:
@@ -148,6 +151,13 @@ class Service(models.Model):
     refill_days_declined = models.PositiveIntegerField(
         null=True, blank=True, editable=False, help_text="What the list says and staff do not want here."
     )
+    late_hours = models.PositiveIntegerField(
+        "late after hours",
+        null=True,
+        blank=True,
+        validators=(MinValueValidator(1), MaxValueValidator(MAX_LATE_HOURS)),
+        help_text="From when on an open order counts as late. Empty: by how long its orders took lately.",
+    )
     link_kind = models.CharField(
         "what its link is", max_length=10, choices=LinkKind.choices, blank=True, default="", db_default=""
     )
@@ -241,7 +251,8 @@ class ServiceFigures(models.Model):
 
     `profit` is in micro-units of the panel's currency, from orders that ended. `timed` is the number of completed
     orders that were measured, in seconds from creation to the end: `seconds` is the average, `typical_seconds` the
-    median; a quarter was faster than `fast_seconds`, a quarter slower than `slow_seconds`.
+    median; a quarter was faster than `fast_seconds`, a quarter slower than `slow_seconds`. Where too few were measured,
+    `borrowed_seconds` are the slow seconds of its category or provider, and `borrowed_from` says of which.
     """
 
     service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="figures")
@@ -254,6 +265,8 @@ class ServiceFigures(models.Model):
     fast_seconds = models.PositiveIntegerField(null=True, blank=True)
     typical_seconds = models.PositiveIntegerField(null=True, blank=True)
     slow_seconds = models.PositiveIntegerField(null=True, blank=True)
+    borrowed_seconds = models.PositiveIntegerField(null=True, blank=True)
+    borrowed_from = models.CharField(max_length=10, blank=True, default="", db_default="")
     counted_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

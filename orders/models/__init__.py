@@ -3,6 +3,7 @@
 from orders.models.attempts import PlacementAttempt
 from orders.models.drafts import OrderDraft
 from orders.models.drips import DripFeed
+from orders.models.late import LateOrders
 from orders.models.orders import Order, OrderEvent, OrderInReview
 from orders.models.polls import OrderPoll
 from orders.models.pruning import PruningProgress
@@ -18,6 +19,7 @@ __all__ = (
     "DailySpending",
     "DatabaseIdentity",
     "DripFeed",
+    "LateOrders",
     "MoneyDay",
     "MoneyEntry",
     "Order",

@@ -17,6 +17,7 @@ from django.db.models.functions import RowNumber
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
 from catalog.provider_health import BURN_DAYS
 from orders.models import Order, OrderEvent
+from orders.reports.borrowed_times import lend_times
 from orders.reports.profit import COST, of_period
 from orders.states import FINAL, Status
 from panel.lib import clock
@@ -76,6 +77,7 @@ def count_figures() -> None:
     now = clock.now()
     _count_services(None, now)
     _count_providers(now)
+    lend_times()
 
 
 def count_changed_figures(*, counted_at: datetime | None) -> None:
@@ -90,6 +92,7 @@ def count_changed_figures(*, counted_at: datetime | None) -> None:
         changed = _changed_services(after=counted_at - OVERLAP, now=now)
     _count_services(changed, now)
     _count_providers(now)
+    lend_times()
 
 
 def _count_services(pks: Set[int] | None, now: datetime) -> None:

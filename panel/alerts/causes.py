@@ -64,6 +64,7 @@ class Cause(StrEnum):
     RECANTED = "provider:{}:recanted"
     WAVE = "provider:{}:wave"
     HELD_ORDERS = "provider:{}:held"
+    LATE_ORDERS = "provider:{}:late-orders"
     CANCELS = "provider:{}:cancel"
     REFILLS = "provider:{}:refill"
     REFILL_STATUSES = "provider:{}:refill status"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -117,7 +117,9 @@ def _execute(sql: str, rows: Sequence[Sequence[object]]) -> int:
 
 
 def _plain(value: object) -> str:
-    """Return what JSON has no type for. Raise TypeError for what is no moment."""
+    """Return what JSON has no type for. Raise TypeError for what is neither a moment nor a day."""
     if isinstance(value, datetime):
         return str(connection.ops.adapt_datetimefield_value(value))
+    if isinstance(value, date):
+        return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written in bulk")

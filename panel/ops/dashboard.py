@@ -17,6 +17,7 @@ from panel.ops.needs_you.sitting import put_off_items
 from panel.ops.overview.facts import all_facts, verdict_of
 from panel.ops.overview.needs import (
     count_deposits,
+    count_late,
     count_reviews,
     count_second_looks,
     needs_of,
@@ -64,6 +65,11 @@ def open_alerts_badge(request: HttpRequest) -> str:
 def reviews_badge(request: HttpRequest) -> str:
     """Return the number beside "Orders in review" in the navigation, or nothing."""
     return _shown(count_reviews())
+
+
+def late_badge(request: HttpRequest) -> str:
+    """Return the number beside "Late orders" in the navigation, or nothing."""
+    return _shown(count_late())
 
 
 def deposits_badge(request: HttpRequest) -> str:

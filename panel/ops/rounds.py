@@ -19,6 +19,7 @@ from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
 from orders.reckoning.rounds import reckon_providers
 from orders.reconcile.worker import reconcile_due_orders
+from orders.reports.late_counts import count_late_orders
 from orders.reports.statistics import count_figures
 from orders.requests.refill_poll import poll_due_refills
 from orders.requests.send import send_due_requests
@@ -67,6 +68,9 @@ ROUNDS: dict[str, Round] = {
     "credit_payments": Round(run_payments, "Credit what came in through gateways.", "{count} payments were looked at."),
     "count_figures": Round(
         count_figures, "Count the orders of the last weeks for the lists.", "The figures are counted."
+    ),
+    "count_late_orders": Round(
+        count_late_orders, "Count orders that are later than they should be.", "{count} orders are late."
     ),
     "find_shelf_news": Round(
         record_shop_changes, "Find what is new, gone, cheaper or dearer in the shop.", "Changes in the shop: {count}."

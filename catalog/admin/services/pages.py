@@ -77,6 +77,7 @@ class ServiceForm(forms.ModelForm):
             "min_quantity",
             "max_quantity",
             "refill_days",
+            "late_hours",
             "link_kind",
             "one_at_a_time",
         )
@@ -174,6 +175,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         ),
         ("Limits", {"fields": ("min_quantity", "max_quantity", "refill_days")}),
         ("Link", {"fields": ("link_kind", "one_at_a_time")}),
+        ("Times", {"fields": ("late_hours",)}),
         (
             "At the provider",
             {

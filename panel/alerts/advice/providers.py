@@ -126,6 +126,12 @@ ADVICE = {
         "Sell these services from another provider, or take them off sale.",
         "admin:catalog_provider_change",
     ),
+    Cause.LATE_ORDERS: Advice(
+        Topic.ORDERS,
+        "Goes on asking how they stand, and refunds what is not delivered.",
+        "Ask the provider. Take the services off sale, or sell them from another provider, until it has caught up.",
+        "admin:orders_lateorders_changelist",
+    ),
     Cause.CANCELS: Advice(
         Topic.PROVIDERS,
         "Keeps them and tries again.",

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.urls import reverse
 
 from billing.deposits import deposits_to_decide
 from billing.models import BankLine, Payment
 from catalog.models import CatalogChange, Provider
-from orders.models import OrderInReview
+from orders.models import LateOrders, OrderInReview
 from orders.states import Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import AnyUser
@@ -126,6 +126,11 @@ def count_reviews() -> int:
     return OrderInReview.objects.filter(~Q(review_reason="") | Q(submission=Submission.IN_DOUBT)).count()
 
 
+def count_late() -> int:
+    """Return how many orders are later than they should be, by the last count."""
+    return LateOrders.objects.filter(late__gt=0).aggregate(count=Sum("late"))["count"] or 0
+
+
 def count_deposits() -> int:
     """Return how many deposits wait for staff."""
     return deposits_to_decide().count()
@@ -169,6 +174,13 @@ _QUEUES: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
         "orders wait for your decision",
         count_reviews,
         "orders_orderinreview",
+        "orders.view_order",
+    ),
+    (
+        "order is later than it should be",
+        "orders are later than they should be",
+        count_late,
+        "orders_lateorders",
         "orders.view_order",
     ),
     ("deposit waits for you", "deposits wait for you", count_deposits, "billing_deposit", "billing.decide_deposit"),

@@ -32,6 +32,12 @@ DEEDS = (
     Deed("Add a customer group", "admin:catalog_customergroup_add", "catalog.add_customergroup", "new discount level"),
     Deed("Agree a price with a customer", "admin:catalog_customerprice_add", "catalog.add_customerprice", "new own"),
     Deed("Add a channel", "admin:channels_channel_add", "channels.add_channel", "new mail telegram webhook tell me"),
+    Deed(
+        "Look at late orders",
+        "admin:orders_lateorders_changelist",
+        "orders.view_order",
+        "stalled slow stuck overdue delayed not delivered",
+    ),
     Deed("Stop all sending", "admin:orders_sendingstop_stop_panel", "orders.add_sendingstop", "pause halt hold orders"),
     Deed(
         "Change the panel's margin",

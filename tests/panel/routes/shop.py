@@ -29,7 +29,7 @@ from catalog.pauses import PauseKind, pause_provider
 from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
-from orders.models import MoneyDay, Order, OrderDraft, OrderInReview, Orphan, SavedView, SendingStop
+from orders.models import LateOrders, MoneyDay, Order, OrderDraft, OrderInReview, Orphan, SavedView, SendingStop
 from orders.states import ReviewReason, StopReason
 from panel.accounts.blocking import block
 from panel.accounts.models import CustomerNote, Role, SignIn, User
@@ -145,6 +145,9 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         wallet_of(customer=customer),
         wallet_of(customer=customer).entries.first(),
         make.drip(customer, service),
+        LateOrders.objects.create(
+            provider=provider, service=service, late=1, since=timezone.now(), day=timezone.localdate()
+        ),
         MoneyDay.objects.create(provider=provider, day=timezone.localdate(), currency="USD", opening=1, closing=1),
         Orphan.objects.create(provider=provider, upstream_id="9009"),
         make.payment_method(),

@@ -244,6 +244,7 @@ MODELS = {
     "ops.Alert": READ,
     "ops.ErrorReport": READ,
     "orders.DripFeed": READ,
+    "orders.LateOrders": READ,
     "orders.MoneyDay": READ,
     "orders.Order": READ,
     "orders.OrderInReview": READ,
@@ -359,6 +360,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     ),
     # A POST needs a provider in the address: tests/orders/admin/test_reckoning.py.
     "orders_moneyday_changelist": ("orders.view_profit", NOBODY),
+    "orders_lateorders_changelist": ("orders.view_order", NOBODY),
     # They look alike by GET and POST.
     "catalog_syncrun_change": "catalog.view_syncrun",
     "catalog_typeword_change": STAFF,

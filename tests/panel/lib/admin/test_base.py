@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from billing.models import ComparedDay
 from catalog.models import CustomerGroup, GroupMember, TypeWord
-from orders.models import MoneyDay
+from orders.models import LateOrders, MoneyDay
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
 from panel.api.keys.services import make_key
@@ -69,7 +69,7 @@ def answer(client: Client, model: Any, lookup: str) -> Any:
 
 
 # Their page is no list, and ignores lookups.
-WITHOUT_LOOKUPS = {ComparedDay, MoneyDay, StaffDeed, StaffLimit, TypeWord}
+WITHOUT_LOOKUPS = {ComparedDay, LateOrders, MoneyDay, StaffDeed, StaffLimit, TypeWord}
 ENDS = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
 
 
