@@ -87,9 +87,9 @@ class NothingForm(forms.Form):
 class BankLineAdmin(StatementPages):
     list_display = ("day", "method", "shown_amount", "text", "shown_state", "shown_deposit", "note")
     list_filter = ("state", "method")
-    search_fields = ("text", "=deposit__id", "deposit__customer__email")
+    search_fields = ("=deposit", "^deposit__customer__email", "text")
+    search_help_text = "Request, start of an address, or words"
     list_select_related = ("method", "deposit__customer")
-    show_full_result_count = False
     fields = (
         "day",
         "method",

@@ -72,6 +72,7 @@ class CouponForm(forms.ModelForm):
 @admin.register(Coupon)
 class CouponAdmin(AsksAgain, ModelAdmin):
     form = CouponForm
+    is_short = True
     list_display = ("code", "shown_worth", "shown_minimum", "shown_uses", "starts_at", "ends_at", "is_active")
     list_filter = ("is_active",)
     search_fields = ("code",)

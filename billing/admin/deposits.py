@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -25,6 +25,7 @@ from billing.deposits import (
     refuse_deposit,
 )
 from billing.models import Deposit
+from billing.models.deposits import DEPOSIT_RANK
 from billing.references import codes_in, shown_code
 from billing.second_looks import asked_approval
 from panel.accounts.signed_in import user_of
@@ -45,12 +46,6 @@ _STATE_COLORS = {
     Deposit.State.APPROVED: "success",
     Deposit.State.REFUSED: "danger",
 }
-_WAITING_FIRST = Case(
-    When(state=Deposit.State.PENDING, paid_at__isnull=False, then=Value(0)),
-    When(state=Deposit.State.PENDING, then=Value(1)),
-    default=Value(2),
-    output_field=IntegerField(),
-).asc()
 
 
 class ApproveForm(WhyForm):
@@ -81,9 +76,9 @@ class DepositAdmin(ReadOnlyAdmin):
         *("shown_code", "reference", "shown_receipt"),
     )
     list_filter = ("state", "method")
-    search_fields = ("customer__email", "reference", "=id")
+    search_fields = ("=pk", "^customer__email", "=reference")
+    search_help_text = "Number, reference, start of an address"
     list_select_related = ("customer", "method", "redemption__coupon")
-    show_full_result_count = False
     fields = (
         "customer",
         "method",
@@ -104,7 +99,7 @@ class DepositAdmin(ReadOnlyAdmin):
         "shown_mailed",
     )
     readonly_fields = fields
-    ordering = (_WAITING_FIRST, "-pk")
+    ordering = (DEPOSIT_RANK.desc(), "-pk")
     actions_detail = ("approve", "refuse", "decide_next")
 
     def get_search_results(

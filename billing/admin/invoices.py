@@ -49,7 +49,6 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_filter = ("state", "method")
     search_fields = ("=our_ref", "=external_id")
     list_select_related = ("method", "deposit__customer")
-    show_full_result_count = False
     fields = (
         "our_ref",
         "external_id",
@@ -113,7 +112,6 @@ class ReversalAdmin(ReadOnlyAdmin):
     list_display = ("payment", "shown_customer", "shown_amount", "shown_state", "shown_hold", "seen_at", "note")
     list_filter = ("state", "holds_orders")
     list_select_related = ("payment__deposit__customer",)
-    show_full_result_count = False
     fields = (
         "shown_payment",
         "shown_customer",

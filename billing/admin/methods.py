@@ -220,6 +220,7 @@ class PaymentMethodAdmin(AsksAgain, ModelAdmin):
     """What says where money goes is shown old beside new before it is saved, and all owners are told of it."""
 
     form = PaymentMethodForm
+    is_short = True
     list_display = ("name", "shown_minimum", "shown_maximum", "shown_fee", "shown_bonus", "position", "is_active")
     actions_detail = ("signed_calls", "gateway")
 

@@ -27,7 +27,6 @@ from billing.second_looks import asked_credit
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
-from panel.lib.admin.pages import CappedPaginator
 from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
@@ -110,12 +109,9 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_filter = ("state", "method", "hold", DaysFilter)
     list_filter_submit = True
     list_fullwidth = True
-    list_per_page = 50
-    paginator = CappedPaginator
     search_fields = ("=external_id",)  # It only shows the field: see get_search_results.
-    search_help_text = "External id, reference, number of the request, or how the customer's e-mail address begins"
+    search_help_text = "Id, reference, request, start of an address"
     list_select_related = ("method", "deposit__customer", "deposit__invoice")
-    show_full_result_count = False
     # Each other order would sort all payments.
     sortable_by = ()
     fields = (
@@ -330,7 +326,6 @@ class GatewayCallAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "is_genuine", "method")
     search_fields = ("=call_id", "=payment__external_id")
     list_select_related = ("method", "payment")
-    show_full_result_count = False
     fields = (
         "received_at",
         "method",

@@ -67,6 +67,7 @@ class BankLine(models.Model):
         indexes = (
             models.Index(fields=("method", "day"), condition=Q(state="waiting"), name="bank_line_waiting"),
             models.Index(fields=("decided_at",), condition=Q(state="dismissed"), name="bank_line_dismissed"),
+            models.Index(fields=("-day", "-id"), name="bank_line_latest"),
         )
 
     def __str__(self) -> str:

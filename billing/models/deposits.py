@@ -16,6 +16,14 @@ from billing.bonus_terms import BonusTerms
 from billing.models.fees import FEE_IN_RANGE, WithFee
 from panel.lib.money import BASIS, MAX_MICROS
 
+# How soon staff look at a deposit: those that wait and are said to be paid first. An index stands on it.
+DEPOSIT_RANK = models.Case(
+    models.When(paid_at__isnull=False, state="pending", then=models.Value(2)),
+    models.When(state="pending", then=models.Value(1)),
+    default=models.Value(0),
+    output_field=models.IntegerField(),
+)
+
 
 def private_storage() -> Storage:
     """Return the storage of files that only views serve, to those who may see them."""
@@ -188,6 +196,8 @@ class Deposit(WithFee):
             models.Index(fields=("decided_at",), condition=Q(decided_at__isnull=False), name="deposit_by_decision"),
             # The last ones that were added, for how long it usually takes.
             models.Index(fields=("method", "-decided_at"), condition=Q(state="approved"), name="deposit_added_lately"),
+            models.Index(DEPOSIT_RANK.desc(), models.F("id").desc(), name="deposit_waiting_first"),
+            models.Index(fields=("reference",), condition=~Q(reference=""), name="deposit_by_reference"),
         )
 
     def __str__(self) -> str:

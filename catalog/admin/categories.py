@@ -37,13 +37,12 @@ class CategoryAdmin(PricedAdmin):
     priced = ("margin_bp", "margin_fixed")
     price_kind = "category"
     price_source = PriceChange.Source.CATEGORY
+    is_short = True
     list_display = ("name", "shown_margin", "services", "on_sale", "position")
     list_editable = ("position",)
     ordering_field = "position"
     search_fields = ("name",)
     ordering = ("position", "name")
-    list_per_page = 50
-    show_full_result_count = False
     actions = ("arrange_by_price", "arrange_by_name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:

@@ -127,6 +127,7 @@ class CustomerGroupForm(forms.ModelForm):
 @admin.register(CustomerGroup)
 class CustomerGroupAdmin(ClashAdmin):
     form = CustomerGroupForm
+    is_short = True
     list_display = ("name", "shown_discount", "shown_level", "shown_members")
     search_fields = ("name",)
     actions_list = ("set_levels",)
@@ -202,10 +203,11 @@ class GroupMemberAdmin(TermsAdmin):
     list_display = ("customer", "group", "shown_discount", "shown_placed_by")
     list_filter = ("group", "placed_by")
     actions = ("let_levels_move", "keep_in_group")
-    search_fields = ("customer__email",)
+    search_fields = ("^customer__email",)
+    search_help_text = "Start of an e-mail address"
     list_select_related = ("customer", "group")
     autocomplete_fields = ("customer", "group")
-    ordering = ("customer__email",)
+    ordering = ("-pk",)
     clash = "This customer was added to a group at the same moment: a customer is in one group at most."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
@@ -279,10 +281,11 @@ class CustomerPriceAdmin(TermsAdmin):
     form = CustomerPriceForm
     list_display = ("customer", "service", "agreed", "list_price", "cost", "pays")
     list_display_links = ("customer", "service")
-    search_fields = ("customer__email", "service__name", "=service__pk")
+    search_fields = ("^customer__email", "=service", "service__name")
+    search_help_text = "Start of an address, service number or name"
     list_select_related = ("customer", "service")
     autocomplete_fields = ("customer", "service")
-    ordering = ("customer__email", "pk")
+    ordering = ("-pk",)
     clash = "A price for this customer and service was added at the same moment."
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:

@@ -78,8 +78,6 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "provider")
     list_select_related = ("provider", "actor")
     ordering = ("-requested_at", "-pk")
-    list_per_page = 50
-    show_full_result_count = False
 
     def get_urls(self) -> list[URLPattern]:
         own = {"progress": self.progress_view, "again": self.again_view}

@@ -128,8 +128,6 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
     search_help_text = "Name, or the provider's id"
     list_select_related = ("provider", "upstream", "service")
     ordering = ("-is_urgent", "-changed_at", "-pk")
-    list_per_page = 50
-    show_full_result_count = False
     actions = ("accept_selected", "accept_selected_on_sale")
     actions_detail = ("accept", "accept_on_sale")
     fields = readonly_fields = ("shown_kind", "shown_service", "provider", "what", "when", "accepted")

@@ -233,8 +233,6 @@ class PriceChangeAdmin(ReadOnlyAdmin):
     list_filter = ("source", ("actor", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("actor",)
     search_fields = ("summary",)
-    show_full_result_count = False
-    list_per_page = 50
     actions_detail = ("undo",)
     fields = readonly_fields = (
         "shown_summary",

@@ -48,6 +48,7 @@ class ConfirmForm(forms.Form):
 
 @admin.register(Provider)
 class ProviderAdmin(AsksAgain, PricedAdmin):
+    is_short = True
     list_display = (
         "name",
         "shown_state",

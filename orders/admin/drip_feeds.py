@@ -37,9 +37,9 @@ class DripFeedAdmin(ReadOnlyAdmin):
         "created_at",
     )
     list_filter = ("state",)
-    search_fields = ("=pk", "customer__email", "link")
+    search_fields = ("=pk", "^customer__email", "link")
+    search_help_text = "Number, start of an address, part of a link"
     list_select_related = ("customer",)
-    show_full_result_count = False
     actions_detail = ("stop",)
     fieldsets = (
         (

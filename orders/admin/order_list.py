@@ -97,7 +97,7 @@ class OrderChangeList(ChangeList):
             self.keyset, self.counted = KeysetPage([], None, None), 0
         self.result_list = self.keyset.rows
         self.result_count = self.counted
-        self.full_result_count = None
+        self.full_result_count = self.result_count
         self.show_full_result_count = False
         self.show_admin_actions = bool(self.result_list)
         self.can_show_all = self.show_all = False

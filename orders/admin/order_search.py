@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 
 from catalog.models import Provider
 from orders.models import Order
@@ -15,6 +18,8 @@ from panel.lib.links.keys import link_keys
 
 # Of one search. More would not fit into the address of a page.
 MAX_IDS = 200
+# How many ids that were not found are named.
+_NAMED = 20
 # Orders of one link that are named by key.
 MAX_NAMED = 1_000
 
@@ -29,6 +34,28 @@ class Found:
 
 class TooManyIds(ValueError):
     """More ids than one search takes. The message is for the person who pasted them."""
+
+
+class SearchAdmin:
+    """Mixin of the lists of orders."""
+
+    search_fields: tuple[str, ...] = ("=pk",)  # It only shows the field.
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return what the exact keys in the term find, and say which of several ids no order has."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            found = find_orders(queryset, term=search_term)
+        except TooManyIds as error:
+            messages.error(request, str(error))
+            return queryset.none(), False
+        if found.missing and request.method == "GET":
+            more = f" and {len(found.missing) - _NAMED:,} more" if len(found.missing) > _NAMED else ""
+            messages.warning(request, f"No order has: {', '.join(found.missing[:_NAMED])}{more}.")
+        return found.orders, False
 
 
 def find_orders(orders: QuerySet[Order], *, term: str) -> Found:

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -24,6 +25,7 @@ from orders.admin.manual_close import end_page
 from orders.admin.many_orders import CANCEL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_forms import DismissForm, PartForm
 from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
+from orders.admin.order_search import SearchAdmin
 from orders.admin.profit import profit_page
 from orders.admin.review import (
     awaits_decision,
@@ -52,12 +54,10 @@ from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
 
-class OrderPages(CancelAdmin):
+class OrderPages(SearchAdmin, CancelAdmin):
     """The page of an order, with the actions on it."""
 
-    search_fields: tuple[str, ...] = ("=pk", "=upstream_id", "customer__email", "link")
     list_select_related: tuple[str, ...] = ("customer",)
-    show_full_result_count = False
     actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss")
     fieldsets = (
         (
@@ -352,6 +352,9 @@ class ReviewAdmin(BulkAdmin, OrderPages):
     actions = ("send_again_many", "cancel_many")
     list_display = ("number", "why", "review_note", "customer", "provider", "shown_charge", "review_since")
     list_filter = ("review_reason", "provider")
+    search_help_text = "Number, upstream id, e-mail, link, many ids"
+    # The longest waiting first. An order in doubt is in no review yet.
+    ordering = (Coalesce("review_since", "created_at").asc(), "pk")
     list_select_related = ("customer", "provider")
     actions_detail = ()
 

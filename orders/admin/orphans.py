@@ -52,8 +52,8 @@ class OrphanAdmin(ReadOnlyAdmin):
     list_display = ("upstream_id", "provider", "shown_status", "remains", "shown_charge", "shown_state", "found_at")
     list_filter = ("state", "provider")
     search_fields = ("=upstream_id",)
+    ordering = ("provider_id", "pk")
     list_select_related = ("provider", "order")
-    show_full_result_count = False
     actions_detail = ("adopt", "write_off")
     fields = (
         "provider",

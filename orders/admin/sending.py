@@ -103,12 +103,11 @@ class SendingStopAdmin(ReadOnlyAdmin):
     """Every stop of sending, those in force first."""
 
     change_list_template = "admin/orders/sending.html"
+    is_short = True
     list_display = ("scope", "reason_text", "words", "began", "ended", "next_step")
     list_display_links = ("scope",)
     list_filter = (InForceFilter, "reason", "provider")
     list_select_related = ("provider", "created_by", "ended_by")
-    list_per_page = 50
-    show_full_result_count = False
     ordering = (F("ended_at").desc(nulls_first=True), "-pk")
     actions_list = ("stop_panel",)
     actions_detail = ("resume",)

@@ -70,11 +70,11 @@ class ImportForm(forms.Form):
 
 @admin.register(ProviderWord)
 class ProviderWordAdmin(ReadOnlyAdmin):
+    is_short = True
     list_display = ("shown_text", "provider", "about", "seen", "shown_meaning", "last_seen_at")
     list_filter = ("provider", "about")
     search_fields = ("text",)
     list_select_related = ("provider",)
-    show_full_result_count = False
     actions_list = ("export_words", "import_words")
 
     # First those that nobody knows.

@@ -92,8 +92,9 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
     form = UserForm
     list_display = ("email", "first_name", "last_name", "shown_state", "shown_role", "date_joined")
     list_filter = ("is_active", "is_staff", "groups")
-    search_fields = ("email", "first_name", "last_name")
-    show_full_result_count = False
+    search_fields = ("=pk", "^email", "^first_name", "^last_name")
+    search_help_text = "Number, start of an e-mail address or name"
+    sortable_by = ("email",)
     ordering = ("-pk",)
     actions_detail = (
         "open_wallet",
@@ -261,7 +262,9 @@ class AuthenticatorAdmin(AsksAgain, ReadOnlyAdmin):
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)
     list_select_related = ("user",)
-    search_fields = ("user__email",)
+    search_fields = ("^user__email",)
+    search_help_text = "Start of an e-mail address"
+    ordering = ("-pk",)
     fields = list_display
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -275,9 +278,8 @@ class SignInAdmin(ReadOnlyAdmin):
     list_display = ("last_at", "who", "shown_outcome", "times", "address", "shown_browser", "shown_device")
     list_filter = ("outcome", "is_new_device", ("created_at", admin.DateFieldListFilter))
     list_select_related = ("user",)
-    search_fields = ("user__email", "typed", "=address")
-    search_help_text = "E-mail address, or the address from which somebody signed in"
-    show_full_result_count = False
+    search_fields = ("^user__email", "typed", "address")
+    search_help_text = "Start of an e-mail or network address"
     ordering = ("-pk",)
     fields = ("who", "typed", "shown_outcome", "times", "created_at", "last_at", "address", "agent", "is_new_device")
 

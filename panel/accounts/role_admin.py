@@ -79,10 +79,10 @@ RoleForm: type[forms.ModelForm] = type("RoleForm", (_RoleForm,), {section.key: _
 @admin.register(Role)
 class RoleAdmin(AsksAgain, ModelAdmin):
     form = RoleForm
+    is_short = True
     list_display = ("name", "shown_kind", "shown_rights", "shown_people")
     ordering = ("name",)
     search_fields = ("name",)
-    show_full_result_count = False
     actions = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:

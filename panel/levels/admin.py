@@ -97,8 +97,8 @@ class LevelMoveAdmin(ReadOnlyAdmin):
     list_display = ("customer", "before", "after", "shown_direction", "reason", "moved_at")
     list_filter = ("is_up",)
     list_select_related = ("customer",)
-    search_fields = ("customer__email",)
-    show_full_result_count = False
+    search_fields = ("^customer__email",)
+    search_help_text = "Start of an e-mail address"
     actions_list = ("set_levels",)
     ordering = ("-pk",)
 

@@ -78,12 +78,10 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_display_links = ("shown_time",)
     list_filter = (StaffFilter, KindFilter, "action_flag", ("action_time", admin.DateFieldListFilter))
     list_select_related = ("user", "content_type", "detail")
-    list_per_page = 50
     list_fullwidth = True
     change_list_template = "admin/activity.html"
-    search_fields = ("user__email", "=object_id", "object_repr", "change_message")
-    search_help_text = "Person, object or words"
-    show_full_result_count = False
+    search_fields = ("^user__email", "=object_id", "object_repr", "change_message")
+    search_help_text = "Person's address, object's number, or words"
     # By id, which follows time.
     ordering = ("-pk",)
     sortable_by = ()

@@ -109,6 +109,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     price_source = PriceChange.Source.SERVICE
     actions = (*ServiceActions.actions, "export_selected")
     change_list_template = "admin/catalog/service_list.html"
+    is_short = True
     list_display = (
         "service",
         "category",
@@ -135,8 +136,6 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     list_fullwidth = True
     list_per_page = ROWS
     list_max_show_all = ROWS
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # Counting every choice of every filter takes seconds.
     list_select_related = ("category", "upstream__provider", "figures")
     search_fields = ("name", "=pk", "=upstream__external_id")
     search_help_text = "Name, number, or the provider's number"

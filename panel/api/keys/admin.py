@@ -24,9 +24,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ("name", "shown_ending", "customer", "shown_state", "shown_limit", "last_used_at", "created_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "is_read_only")
     list_select_related = ("customer",)
-    search_fields = ("customer__email", "name", "=ending")
-    search_help_text = "Customer, name, or the last four characters of the key"
-    show_full_result_count = False
+    search_fields = ("^customer__email", "=ending", "name")
+    search_help_text = "Address, name, or last four characters"
     actions_detail = ("open_orders", "revoke")
     # Without the digest: nobody needs it.
     fieldsets = (

@@ -47,6 +47,7 @@ _TOPIC_NAMES = {str(topic): label.partition(":")[0] for topic, label in TOPICS}
 @admin.register(Channel)
 class ChannelAdmin(AsksAgain, ModelAdmin):
     form = ChannelForm
+    is_short = True
     list_display = ("name", "kind", "shown_target", "shown_state", "shown_reached", "shown_topics", "pace")
     actions_detail = ("send_test", "link_chat", "new_secret")
     conditional_fields = CONDITIONS

@@ -33,7 +33,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "shown_subject", "channel", "shown_state", "attempts", "shown_answer")
     list_filter = ("state", "channel", "kind")
     list_select_related = ("channel",)
-    list_per_page = 50
     fields = ("subject", "shown_text", "channel", "kind", "state", "created_at", "due_at", "ended_at", "uid")
     readonly_fields = ("shown_text", "shown_log")
     actions_detail = ("send_again",)

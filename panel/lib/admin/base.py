@@ -7,15 +7,19 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
+from unfold.views import ChangeList
 
 from panel.activity.record import ADDITION, CHANGE, DELETION, Change, differences, record, snapshot
 from panel.lib.admin.changes import form_changes, keep_changes, kept_changes
+from panel.lib.admin.lists import ROWS, LongChangeList
 from panel.lib.admin.pages import DeepPaginator
+from panel.lib.admin.searches import found_rows
 from panel.lib.money import format_money
 from panel.lib.recent_sign_in import require_recent_sign_in
 
@@ -24,9 +28,18 @@ SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session
 
 
 class ModelAdmin(unfold.ModelAdmin):
-    """The base class of every list in the admin."""
+    """The base class of every list in the admin.
 
+    A list is long unless it `is_short`: it has pages by key, is sorted by the columns of `sortable_by` alone, each of
+    which has an index with the primary key after it, and is searched by whole values: see `found_rows`.
+    """
+
+    is_short = False
     paginator = DeepPaginator
+    list_per_page = ROWS
+    show_full_result_count = False
+    # Counting every choice of every filter takes seconds.
+    show_facets = ShowFacets.NEVER
 
     # -- the activity ----------------------------------------------------------------------------------
 
@@ -53,6 +66,25 @@ class ModelAdmin(unfold.ModelAdmin):
         return record(actor_id=request.user.pk, objects=[obj], flag=flag, message=message, changes=changes)[0]
 
     # -- lists -----------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ChangeList if self.is_short else LongChangeList
+
+    def get_sortable_by(self, request: HttpRequest) -> Sequence[str]:
+        if self.is_short:
+            columns: Sequence[str] = super().get_sortable_by(request)
+            return columns
+        return tuple(self.sortable_by or ())
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if self.is_short:
+            found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
+            return found
+        if not search_term.strip():
+            return queryset, False
+        return found_rows(queryset, fields=self.get_search_fields(request), term=search_term), False
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
         """Refuse lookups that reveal a hash or a secret letter by letter: `?password__startswith=a` lists who matches.

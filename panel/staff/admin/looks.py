@@ -27,8 +27,8 @@ _STATE_COLORS = {
     SecondLook.State.DECLINED: "danger",
 }
 _WAITING_FIRST = Case(
-    When(state=SecondLook.State.WAITING, then=Value(0)), default=Value(1), output_field=IntegerField()
-).asc()
+    When(state=SecondLook.State.WAITING, then=Value(1)), default=Value(0), output_field=IntegerField()
+).desc()
 
 
 class DeclineForm(forms.Form):
@@ -54,9 +54,8 @@ class SecondLookAdmin(ReadOnlyAdmin):
         "asked_at",
     )
     list_filter = ("state", "kind", "reason")
-    search_fields = ("asked_by__email", "decided_by__email", "customer__email", "=id")
+    search_fields = ("=pk", "^asked_by__email", "^decided_by__email", "^customer__email")
     list_select_related = ("asked_by", "decided_by", "customer")
-    show_full_result_count = False
     fields = (
         "text",
         "shown_amount",

@@ -83,7 +83,7 @@ def test_list_when_some_are_pending_then_first_and_searchable(staff_client, staf
     approve_deposit(deposit_id=later.pk, credited=1, actor=staff)
     page = staff_client.get(reverse(LIST))
     assert [one.pk for one in page.context["cl"].result_list] == [deposit.pk, later.pk]
-    for query, found in (("TX", 1), ("alice@", 2), ("nobody", 0)):
+    for query, found in (("TX <1>", 1), ("ALICE@", 2), (f"#{later.pk}", 1), ("nobody", 0)):
         assert staff_client.get(reverse(LIST), {"q": query}).context["cl"].result_count == found
     assert staff_client.get(reverse(LIST), {"state__exact": "pending"}).context["cl"].result_count == 1
 
