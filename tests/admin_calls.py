@@ -39,3 +39,12 @@ def do_to_many(client: Client, name: str, orders: Iterable[Order], *, kind: str 
     page = preview_many(client, name, orders, kind=kind)
     form = {"orders": page.context["selection"], **data}
     return client.post(reverse(f"admin:{kind}_{name}_selected"), form, follow=True)
+
+
+def answer_question(client: Client, address: str, data: dict[str, Any], **values: Any) -> Any:
+    """Send an action of a list, confirm the question that it asks first, and return the response."""
+    page = client.post(address, data)
+    form: dict[str, list[str]] = {}
+    for name, value in page.context["fields"]:
+        form.setdefault(name, []).append(value)
+    return client.post(address, form, **values)

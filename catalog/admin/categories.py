@@ -13,10 +13,12 @@ from unfold.decorators import action, display
 
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.shared import INHERITED, own_margin
-from catalog.models import Category, PriceChange
+from catalog.models import Category, PriceChange, Service
 from catalog.prices.sorting import arrange_services
 from catalog.prices.storage import lock_prices
+from panel.activity.record import record
 from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.admin.questions import Question, asks_first
 
 
 class CategoryForm(forms.ModelForm):
@@ -26,6 +28,16 @@ class CategoryForm(forms.ModelForm):
     class Meta:
         model = Category
         fields = ("name", "position", "margin_bp", "margin_fixed")
+
+
+def _ask_to_arrange(model_admin: Any, request: HttpRequest, queryset: QuerySet[Category]) -> Question:
+    services = Service.objects.filter(category__in=queryset.order_by().values("pk")).order_by().count()
+    return Question(
+        rows=queryset,
+        nouns=("category", "categories"),
+        button="Arrange {} anew",
+        consequence=f"The order of their {services:,} services is written anew; what was arranged by hand is lost.",
+    )
 
 
 @admin.register(Category)
@@ -75,18 +87,19 @@ class CategoryAdmin(PricedAdmin):
         return f"{category.on_sale_count:,}"
 
     @action(description="Arrange their services by price", permissions=["change"])
+    @asks_first(_ask_to_arrange)
     def arrange_by_price(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
         self._arrange(request, queryset, "price")
 
     @action(description="Arrange their services by name", permissions=["change"])
+    @asks_first(_ask_to_arrange)
     def arrange_by_name(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
         self._arrange(request, queryset, "name")
 
     def _arrange(self, request: HttpRequest, queryset: QuerySet[Category], by: str) -> None:
         categories = list(queryset.order_by("pk"))
         moved = arrange_services(categories=[category.pk for category in categories], by=by)
-        for category in categories:
-            self.log_change(request, category, f"Arranged its services by {by}.")
+        record(actor_id=request.user.pk, objects=categories, message=f"Arranged its services by {by}.")
         noun = "category" if len(categories) == 1 else "categories"
         messages.success(request, f"Arranged by {by}: {moved:,} services moved in {len(categories):,} {noun}.")
 

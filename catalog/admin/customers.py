@@ -26,6 +26,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import is_own_object, log_own_attempt
 from panel.lib.admin.base import ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField
+from panel.lib.admin.questions import MAX_UNASKED, Question, asks_first
 from panel.lib.admin.ways_back import way_back
 from panel.lib.formats import percent_text
 from panel.lib.own_account import SENTENCE, OwnAccount, refuse_own
@@ -197,6 +198,32 @@ class GroupMemberForm(forms.ModelForm):
         return data
 
 
+_MEMBERS = ("customer", "customers")
+
+
+def _ask_to_let_levels_move(model_admin: Any, request: HttpRequest, queryset: QuerySet[GroupMember]) -> Question:
+    placed_by = GroupMember.PlacedBy.LEVELS
+    return Question(
+        rows=queryset.exclude(placed_by=placed_by),
+        nouns=_MEMBERS,
+        button="Let levels move {}",
+        consequence="By what they spent they may come into another group, and pay other prices.",
+        left=((queryset.filter(placed_by=placed_by).order_by().count(), "placed by levels already"),),
+    )
+
+
+def _ask_to_keep(model_admin: Any, request: HttpRequest, queryset: QuerySet[GroupMember]) -> Question:
+    placed_by = GroupMember.PlacedBy.PERSON
+    return Question(
+        rows=queryset.exclude(placed_by=placed_by),
+        nouns=_MEMBERS,
+        button="Keep {} in their groups",
+        consequence="Whatever they spend, they stay in the group that they are in.",
+        undo="“Let levels move them” undoes it.",
+        left=((queryset.filter(placed_by=placed_by).order_by().count(), "placed by a person already"),),
+    )
+
+
 @admin.register(GroupMember)
 class GroupMemberAdmin(TermsAdmin):
     form = GroupMemberForm
@@ -240,10 +267,12 @@ class GroupMemberAdmin(TermsAdmin):
         return request.user.has_perm("levels.change_levels")
 
     @action(description="Let levels move them", permissions=["let_levels_move"])
+    @asks_first(_ask_to_let_levels_move)
     def let_levels_move(self, request: HttpRequest, queryset: QuerySet[GroupMember]) -> None:
         self._set_placed_by(request, queryset, GroupMember.PlacedBy.LEVELS, "Levels may move them now")
 
     @action(description="Keep them in their groups", permissions=["change"])
+    @asks_first(_ask_to_keep, above=MAX_UNASKED)
     def keep_in_group(self, request: HttpRequest, queryset: QuerySet[GroupMember]) -> None:
         self._set_placed_by(request, queryset, GroupMember.PlacedBy.PERSON, "They stay in their groups now")
 

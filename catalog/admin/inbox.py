@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from catalog.prices.refill_proposals import count_proposals
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.lib.admin.questions import MAX_UNASKED, Question, asks_first
 from panel.lib.formats import change_text, moment_text
 from panel.lib.templatetags.display import ago
 
@@ -94,6 +95,25 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else f"“{Truncator(value).chars(100)}”"
+
+
+_KEEPS = ("seen_until",)
+
+
+def _ask_to_accept(button: str) -> Callable[[Any, HttpRequest, QuerySet[CatalogChange]], Question]:
+    def question(model_admin: Any, request: HttpRequest, queryset: QuerySet[CatalogChange]) -> Question:
+        seen_until = _moment(request.POST.get("seen_until", ""))
+        waiting = queryset.filter(accepted_at=None)
+        newer = waiting.filter(changed_at__gt=seen_until).order_by().count() if seen_until else 0
+        return Question(
+            rows=waiting.filter(changed_at__lte=seen_until) if seen_until else queryset.none(),
+            nouns=("change", "changes"),
+            button=button,
+            consequence="They leave the inbox. Accepting changes no price.",
+            left=((newer, "changed since you opened the page, so they still wait"),),
+        )
+
+    return question
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -240,10 +260,12 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         return super().get_actions_detail(request, object_id) if waiting else []
 
     @action(description="Accept", permissions=["accept"])
+    @asks_first(_ask_to_accept("Accept {}"), above=MAX_UNASKED, keeps=_KEEPS)
     def accept_selected(self, request: HttpRequest, queryset: QuerySet[CatalogChange]) -> None:
         self._accept_many(request, queryset, put_on_sale=False)
 
     @action(description="Accept and put on sale", permissions=["put_on_sale"])
+    @asks_first(_ask_to_accept("Accept {} and put their services on sale"), above=MAX_UNASKED, keeps=_KEEPS)
     def accept_selected_on_sale(self, request: HttpRequest, queryset: QuerySet[CatalogChange]) -> None:
         self._accept_many(request, queryset, put_on_sale=True)
 
@@ -254,15 +276,12 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             messages.error(request, "The page was not complete. Nothing was accepted; load it again.")
             return
         waiting = queryset.filter(accepted_at=None)
-        newer = waiting.filter(changed_at__gt=seen_until).count()
         seen = waiting.filter(changed_at__lte=seen_until)
         first = seen.first()
         done = accept_changes(changes=seen, actor=user_of(request), put_on_sale=put_on_sale)
         if first is not None and done.accepted:
             self.log_change(request, first, f"Accepted with {done.accepted - 1:,} others. {_accepted_text(done)}")
         messages.success(request, _accepted_text(done))
-        if newer:
-            messages.warning(request, f"{newer:,} changed since you opened the page. They still wait.")
 
     @action(description="Accept", icon="check", permissions=["accept"])
     def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -35,6 +35,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import AsksAgain, shown_money
 from panel.lib.admin.fields import ExchangeRateField
+from panel.lib.admin.questions import Question, asks_first
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
 
@@ -44,6 +45,15 @@ _LONG = 365
 
 class ConfirmForm(forms.Form):
     """A form without fields, for confirmations."""
+
+
+def _ask_to_import(model_admin: Any, request: HttpRequest, queryset: QuerySet[Provider]) -> Question:
+    return Question(
+        rows=queryset,
+        nouns=("provider", "providers"),
+        button="Import services from {}",
+        consequence="Their lists are read, and what is new or changed is taken over.",
+    )
 
 
 @admin.register(Provider)
@@ -225,6 +235,7 @@ class ProviderAdmin(AsksAgain, PricedAdmin):
     # -- actions ---------------------------------------------------------------------------------------
 
     @admin.action(description="Import services", permissions=["change"])
+    @asks_first(_ask_to_import, above=1)
     def import_services(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse:
         chosen = list(Provider.objects.filter(pk__in=queryset.values("pk")))
         for provider in chosen:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from catalog.models import CustomerGroup, GroupMember
 from panel.accounts.models import User
 from panel.activity.record import Change, record
+from panel.lib.bulk_sql import in_chunks
 from panel.lib.own_account import refuse_own
 
 
@@ -55,12 +57,19 @@ def set_placed_by(*, members: Sequence[GroupMember], placed_by: GroupMember.Plac
     """
     for member in members:
         refuse_own(actor=actor, customer_id=member.customer_id)
+    groups = {member.pk: member.group_id for member in members}
     changed = 0
     with transaction.atomic():
-        for member in members:
+        for chunk in in_chunks(sorted(groups)):
+            found = GroupMember.objects.select_for_update().filter(pk__in=chunk).exclude(placed_by=placed_by)
             # A member whom levels moved meanwhile was not the one that was chosen.
-            same = GroupMember.objects.filter(pk=member.pk, group=member.group_id).exclude(placed_by=placed_by)
-            if same.update(placed_by=placed_by):
-                record(actor_id=actor.pk, objects=[member], changes=[Change("placed_by", member.placed_by, placed_by)])
-                changed += 1
+            same = [member for member in found.order_by("pk") if member.group_id == groups[member.pk]]
+            GroupMember.objects.filter(pk__in=[member.pk for member in same]).update(placed_by=placed_by)
+            # They were read before the update.
+            record(actor_id=actor.pk, objects=same, changes=partial(_placed_anew, placed_by=placed_by))
+            changed += len(same)
     return changed
+
+
+def _placed_anew(member: Any, *, placed_by: GroupMember.PlacedBy) -> list[Change]:
+    return [Change("placed_by", member.placed_by, placed_by)]

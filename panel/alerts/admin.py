@@ -23,6 +23,7 @@ from panel.alerts.services import close_alerts
 from panel.lib import clock
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin
+from panel.lib.admin.questions import MAX_UNASKED, Question, asks_first
 from panel.lib.digits import whole_number
 from panel.lib.formats import exact_moment_text
 
@@ -41,6 +42,17 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     @display(description="Trace")
     def shown_trace(self, report: ErrorReport) -> SafeString:
         return format_html('<code class="message-text" dir="ltr">{}</code>', report.trace)
+
+
+def _ask_to_resolve(model_admin: Any, request: HttpRequest, queryset: QuerySet[Alert]) -> Question:
+    return Question(
+        rows=queryset.filter(resolved_at=None),
+        nouns=("alert", "alerts"),
+        button="Mark {} as resolved",
+        consequence="They leave the list.",
+        undo="What the panel meets again is raised anew.",
+        left=((queryset.exclude(resolved_at=None).order_by().count(), "resolved already"),),
+    )
 
 
 @admin.register(Alert)
@@ -102,6 +114,7 @@ class AlertAdmin(ReadOnlyAdmin):
         )
 
     @admin.action(description="Mark as resolved", permissions=["resolve"])
+    @asks_first(_ask_to_resolve, above=MAX_UNASKED)
     def resolve(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         waiting = list(queryset.filter(resolved_at=None))
         closed = close_alerts(queryset)

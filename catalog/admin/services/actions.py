@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -24,6 +24,7 @@ from catalog.prices.edits import Edit, Values
 from catalog.service_types import SPECS
 from panel.lib.admin.base import ModelAdmin
 from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.admin.questions import MAX_UNASKED, Question, asks_first
 
 # Maximum services in a selection.
 MAX_SELECTED = 100_000
@@ -135,6 +136,68 @@ def counted(count: int) -> str:
     return f"{count:,} {'service' if count == 1 else 'services'}"
 
 
+_NOUNS = ("service", "services")
+_UNDO = "It can be undone under “Price changes”."
+
+
+def _ask_to_sell(model_admin: Any, request: HttpRequest, queryset: QuerySet[Service]) -> Question:
+    off = queryset.filter(is_on_sale=False)
+    return Question(
+        rows=off.exclude(CANNOT_SELL),
+        nouns=_NOUNS,
+        button="Put {} on sale",
+        consequence="Customers can order them at once.",
+        undo=_UNDO,
+        left=(
+            (queryset.filter(is_on_sale=True).order_by().count(), "on sale already"),
+            (off.filter(CANNOT_SELL).order_by().count(), "no valid price, or a type that cannot be ordered"),
+        ),
+    )
+
+
+def _ask_to_hide(model_admin: Any, request: HttpRequest, queryset: QuerySet[Service]) -> Question:
+    return Question(
+        rows=queryset.filter(is_on_sale=True),
+        nouns=_NOUNS,
+        button="Take {} off sale",
+        consequence="Customers see them no more, and cannot order them. Orders that exist go on.",
+        undo=_UNDO,
+        left=((queryset.filter(is_on_sale=False).order_by().count(), "off sale already"),),
+        is_dangerous=True,
+    )
+
+
+def _ask_to_inherit(model_admin: Any, request: HttpRequest, queryset: QuerySet[Service]) -> Question:
+    inherits = Q(margin_bp=None, margin_fixed=None)
+    return Question(
+        rows=queryset.exclude(inherits),
+        nouns=_NOUNS,
+        button="Let {} inherit their margin",
+        consequence="Where a price would change, it is shown first.",
+        undo=_UNDO,
+        left=((queryset.filter(inherits).order_by().count(), "inheriting already"),),
+    )
+
+
+def _ask_about_links(one_at_a_time: bool) -> Callable[[Any, HttpRequest, QuerySet[Service]], Question]:
+    def question(model_admin: Any, request: HttpRequest, queryset: QuerySet[Service]) -> Question:
+        same = queryset.filter(one_at_a_time=one_at_a_time).order_by().count()
+        return Question(
+            rows=queryset.filter(one_at_a_time=not one_at_a_time),
+            nouns=_NOUNS,
+            button="Let links wait at {}" if one_at_a_time else "Let links run at {}",
+            consequence=(
+                "Of each link one order at a time is sent."
+                if one_at_a_time
+                else "Orders of one link are sent all at once."
+            ),
+            undo=_UNDO,
+            left=((same, "set so already"),),
+        )
+
+    return question
+
+
 class ServiceActions(ModelAdmin):
     """Actions of the list. All changes go through `show_or_apply`, which keeps the history."""
 
@@ -154,14 +217,13 @@ class ServiceActions(ModelAdmin):
         return [path("bulk/<slug:what>/", view, name="catalog_service_bulk"), *super().get_urls()]
 
     @action(description="Put on sale", permissions=["change"])
+    @asks_first(_ask_to_sell, above=MAX_UNASKED)
     def put_on_sale(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
-        off = queryset.order_by().filter(is_on_sale=False)
-        if left := off.filter(CANNOT_SELL).count():
-            reason = "they have no valid price, or a type that cannot be ordered"
-            messages.warning(request, f"{counted(left)} cannot be sold and stay off sale: {reason}.")
-        return self._set(request, off.exclude(CANNOT_SELL), {"is_on_sale": True}, "Put {} on sale")
+        off = queryset.filter(is_on_sale=False).exclude(CANNOT_SELL)
+        return self._set(request, off, {"is_on_sale": True}, "Put {} on sale")
 
     @action(description="Take off sale", permissions=["change"])
+    @asks_first(_ask_to_hide, above=MAX_UNASKED)
     def take_off_sale(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
         return self._set(request, queryset.filter(is_on_sale=True), {"is_on_sale": False}, "Take {} off sale")
 
@@ -174,6 +236,7 @@ class ServiceActions(ModelAdmin):
         return self._ask(request, queryset, "margin")
 
     @action(description="Reset to the inherited margin", permissions=["change"])
+    @asks_first(_ask_to_inherit, above=MAX_UNASKED)
     def inherit_margin(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
         own = queryset.exclude(margin_bp=None, margin_fixed=None)
         return self._set(request, own, {"margin_bp": None, "margin_fixed": None}, "Inherited margin for {}")
@@ -183,10 +246,12 @@ class ServiceActions(ModelAdmin):
         return self._ask(request, queryset, "link")
 
     @action(description="One order of a link at a time", permissions=["change"])
+    @asks_first(_ask_about_links(True), above=MAX_UNASKED)
     def let_links_wait(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
         return self._set(request, queryset.filter(one_at_a_time=False), {"one_at_a_time": True}, "One at a time for {}")
 
     @action(description="Orders of a link all at once", permissions=["change"])
+    @asks_first(_ask_about_links(False), above=MAX_UNASKED)
     def let_links_run(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
         return self._set(request, queryset.filter(one_at_a_time=True), {"one_at_a_time": False}, "All at once for {}")
 

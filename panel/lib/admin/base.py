@@ -15,11 +15,13 @@ from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
 from unfold.views import ChangeList
 
-from panel.activity.record import ADDITION, CHANGE, DELETION, Change, differences, record, snapshot
+from panel.activity.record import ADDITION, CHANGE, DELETION, differences, record
 from panel.lib.admin.changes import form_changes, keep_changes, kept_changes
+from panel.lib.admin.deletions import deleted_objects
 from panel.lib.admin.lists import ROWS, LongChangeList
 from panel.lib.admin.pages import DeepPaginator
 from panel.lib.admin.searches import found_rows
+from panel.lib.bulk_sql import in_chunks
 from panel.lib.money import format_money
 from panel.lib.recent_sign_in import require_recent_sign_in
 
@@ -56,10 +58,21 @@ class ModelAdmin(unfold.ModelAdmin):
         return self.write_entry(request, obj, CHANGE, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        def lost(obj: Model) -> list[Change]:
-            return differences(snapshot(obj), {})
+        for chunk in in_chunks(queryset):
+            rows = type(chunk[0])._base_manager.filter(pk__in=[obj.pk for obj in chunk]).values()
+            lost = {row[chunk[0]._meta.pk.attname]: differences(row, {}) for row in rows}
+            record(
+                actor_id=request.user.pk,
+                objects=chunk,
+                flag=DELETION,
+                changes=lambda obj, lost=lost: lost.get(obj.pk, []),  # type: ignore[misc]
+            )
 
-        return record(actor_id=request.user.pk, objects=queryset, flag=DELETION, changes=lost)
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return what the page before a deletion lists; where there is more than MAX_LISTED, how much there is."""
+        return deleted_objects(objs, admin_site=self.admin_site, request=request) or super().get_deleted_objects(
+            objs, request
+        )
 
     def write_entry(self, request: HttpRequest, obj: Model, flag: int, message: Any) -> LogEntry:
         changes = kept_changes(request)

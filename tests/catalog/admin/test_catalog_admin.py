@@ -23,6 +23,7 @@ from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from tests import make
+from tests.admin_calls import answer_question
 from tests.scenes import at_once, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -357,9 +358,9 @@ def test_inbox_when_all_are_selected_then_newer_changes_stay_open(staff_client, 
     late = changed(sold_service, kind="text")
     CatalogChange.objects.filter(pk=first.pk).update(changed_at=timezone.now(), new={"rate": 9_000_000})
     data = {"action": "accept_selected", "_selected_action": [others[0].pk], "select_across": "1", "seen_until": seen}
-    answer = staff_client.post(INBOX, data, follow=True)
+    answer = answer_question(staff_client, INBOX, data, follow=True)
     assert "58 accepted." in text_of(answer)
-    assert "2 changed since you opened the page. They still wait." in text_of(answer)
+    assert "2 left alone: changed since you opened the page, so they still wait." in text_of(answer)
     assert set(CatalogChange.objects.filter(accepted_at=None).values_list("pk", flat=True)) == {first.pk, late.pk}
 
 
@@ -541,7 +542,7 @@ def test_category_when_services_arranged_then_positions_are_saved(staff_client, 
     elsewhere = make.service(provider, external_id="4", name="Elsewhere")
     Service.objects.filter(pk=elsewhere.pk).update(category=Category.objects.create(name="Other"), position=5)
     category = sold_service.category_id
-    staff_client.post(CATEGORIES, {"action": action, "_selected_action": [category]})
+    answer_question(staff_client, CATEGORIES, {"action": action, "_selected_action": [category]})
     found = Service.objects.filter(category=category).order_by("position")
     assert list(found.values_list("name", flat=True)) == order
     assert list(found.values_list("position", flat=True)) == [1, 2, 3]

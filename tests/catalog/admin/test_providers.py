@@ -36,6 +36,7 @@ from panel.alerts.services import raise_alert
 from panel.lib.crypto import decrypt
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
+from tests.admin_calls import answer_question
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -523,7 +524,7 @@ def test_import_when_requested_then_queued_and_its_page_opens(staff_client, staf
 def test_imports_when_requested_in_bulk_then_all_queued_and_logged(staff_client, provider):
     more = make.provider(name="More")
     data = {"action": "import_services", "_selected_action": [provider.pk, more.pk]}
-    staff_client.post(reverse("admin:catalog_provider_changelist"), data)
+    answer_question(staff_client, reverse("admin:catalog_provider_changelist"), data)
     assert set(SyncRun.objects.values_list("provider", "outcome")) == {(provider.pk, "queued"), (more.pk, "queued")}
     assert set(LogEntry.objects.values_list("object_id", flat=True)) == {str(provider.pk), str(more.pk)}
 

@@ -488,7 +488,7 @@ def test_selection_when_some_unsellable_then_skipped_and_counted(provider, staff
     Service.objects.filter(pk=gone.pk).update(price=0)
     answer = select(staff_client, "put_on_sale", good, gone, odd)
     text = staff_client.get(answer.url).content.decode()
-    assert "2 services cannot be sold and stay off sale" in text
+    assert "2 left alone: no valid price, or a type that cannot be ordered." in text
     assert list(Service.objects.filter(is_on_sale=True)) == [good]
     change = PriceChange.objects.get()
     assert (change.state, change.summary) == ("applied", "Put 1 service on sale")

@@ -19,6 +19,7 @@ from panel.levels.terms import Terms, current_terms
 from panel.lib.own_account import OwnAccount
 from panel.site.models import SettingChange
 from tests import make
+from tests.admin_calls import answer_question
 from tests.make import micros
 from tests.panel.levels.conftest import placed, put, set_terms, spend
 from tests.scenes import at_once, nothing_changes
@@ -241,7 +242,7 @@ def test_members_when_released_and_kept_then_levels_move_or_not(staff_client, st
     spend(customer, "600")
     put(customer, levels["Bronze"])
     data = {"action": "let_levels_move", "_selected_action": [customer.pk]}
-    staff_client.post(reverse("admin:catalog_groupmember_changelist"), data)
+    answer_question(staff_client, reverse("admin:catalog_groupmember_changelist"), data)
     assert move_customers() == 1 and placed(customer) == ("Silver", "levels")
     data["action"] = "keep_in_group"
     staff_client.post(reverse("admin:catalog_groupmember_changelist"), data)
