@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from orders.admin.ask_one import AskOneAdmin
 from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.lists.pages import OrderListPages
 from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, CLOSE_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
@@ -17,7 +18,7 @@ from orders.models import Order
 
 
 @admin.register(Order)
-class OrderAdmin(BulkAdmin, ExportAdmin, OrderListPages, OrderPages):
+class OrderAdmin(BulkAdmin, ExportAdmin, AskOneAdmin, OrderListPages, OrderPages):
     change_list_template = "admin/orders/order_list.html"
     # The template has its own lines; these name what the search and the filters are about.
     list_display = ("number",)

@@ -8,7 +8,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action
 
-from orders.admin.review import find_order, order_or_404
+from orders.admin.review import order_of_page, order_or_404
 from orders.common.bulk_results import FAILED
 from orders.many.actions import StaffReason, carry_out, plan_for
 from orders.many.cancel import CANCEL
@@ -31,7 +31,7 @@ class CancelAdmin(ReadOnlyAdmin):
     def has_cancel_one_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         if not object_id or not request.user.has_perm(PERMISSION):
             return False
-        order = find_order(object_id)
+        order = order_of_page(request, object_id)
         return order is not None and plan_for(CANCEL, orders=[order], actor=None).able != []
 
     @action(description="Cancel", icon="cancel", permissions=["cancel_one"])

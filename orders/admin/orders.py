@@ -13,24 +13,22 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from catalog.service_types import SPECS
 from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.cancel import CancelAdmin
+from orders.admin.corrections import content_page, start_page
 from orders.admin.manual_close import end_page
 from orders.admin.many_orders import CANCEL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_forms import DismissForm, PartForm
-from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
+from orders.admin.order_page import page_context
 from orders.admin.order_search import SearchAdmin
 from orders.admin.profit import profit_page
 from orders.admin.review import (
     awaits_decision,
     decide_page,
-    find_order,
+    order_of_page,
     order_or_404,
     refusals,
     review_page_of,
@@ -42,8 +40,7 @@ from orders.review import decisions
 from orders.review.decisions import review_state_of
 from orders.review.manual_close import may_end
 from orders.second_looks import asked_part
-from orders.selectors import api_key_of
-from orders.states import Status, Submission
+from orders.states import Submission
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
@@ -58,77 +55,12 @@ class OrderPages(SearchAdmin, CancelAdmin):
     """The page of an order, with the actions on it."""
 
     list_select_related: tuple[str, ...] = ("customer",)
-    actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "shown_status",
-                    "status_note",
-                    "shown_delivered",
-                    "shown_charge",
-                    "shown_refunded",
-                    "customer",
-                )
-            },
-        ),
-        (
-            "Order",
-            {
-                "fields": (
-                    "service",
-                    "link",
-                    "quantity",
-                    "shown_params",
-                    "start_count",
-                    "shown_api_key",
-                    "created_at",
-                    "finished_at",
-                )
-            },
-        ),
-        (
-            "Provider",
-            {
-                "fields": (
-                    "provider",
-                    "upstream_service_id",
-                    "upstream_id",
-                    "submission",
-                    "accepted_at",
-                    "shown_checked_at",
-                    "shown_next_check",
-                    "shown_expected_cost",
-                    "shown_cost",
-                    "shown_profit",
-                )
-            },
-        ),
-    )
-
-    def get_inlines(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        """Show cancel requests and refills only where the order has any."""
-        inlines = (CancelInline, RefillInline)
-        used = [inline for inline in inlines if obj and inline.model._default_manager.filter(order=obj).exists()]
-        return (AttemptInline, *used, EventInline)
+    actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss", "correct", "start_count")
+    change_form_template = "admin/orders/order.html"
+    fieldsets = ((None, {"fields": ()}),)  # The page has its own template.
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return columns_for(request, super().get_list_display(request))
-
-    def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        """Put the review first if there is one."""
-        sets = [(title, {"fields": columns_for(request, about["fields"])}) for title, about in self.fieldsets]
-        if obj is not None and obj.is_end_held:
-            [title, about] = sets[-1]
-            sets[-1] = (title, {"fields": ("shown_held_end", *about["fields"])})
-        if obj is not None and obj.has_unknown_word:
-            [title, about] = sets[-1]
-            sets[-1] = (title, {"fields": ("shown_unknown_word", *about["fields"])})
-        if obj is None or not obj.review_reason:
-            return sets
-        fields = ("review_reason", "review_note", "review_since", *(("decision",) if awaits_decision(obj) else ()))
-        return [("In review", {"fields": columns_for(request, fields)}), *sets]
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
         return (sees_costs(request) or may_filter(lookup)) and super().lookup_allowed(lookup, value, request)
@@ -137,98 +69,13 @@ class OrderPages(SearchAdmin, CancelAdmin):
     def note_without_costs(self, order: Order) -> str:
         return note_without_costs(order.review_reason, order.review_note) or "—"
 
-    @display(description="Decision")
-    def decision(self, order: Order) -> str:
-        return format_html(
-            '<a class="font-medium text-important underline" href="{}">Decide</a>', review_page_of(order)
-        )
-
     @display(description="Order", ordering="pk")
     def number(self, order: Order) -> int:
         return order.pk
 
-    @display(
-        description="Status",
-        ordering="status",
-        label={
-            Status.COMPLETED.label: "success",
-            Status.PARTIAL.label: "warning",
-            Status.CANCELED.label: "danger",
-            Status.IN_PROGRESS.label: "info",
-            Status.PROCESSING.label: "info",
-        },
-    )
-    def shown_status(self, order: Order) -> str:
-        return str(Status(order.status).label)
-
-    @display(description="Checked at")
-    def shown_checked_at(self, order: Order) -> str:
-        return moment_text(order.last_checked_at) if order.last_checked_at else "—"
-
-    @display(description="Next check at")
-    def shown_next_check(self, order: Order) -> str:
-        return moment_text(order.next_check_at) if order.next_check_at else "—"
-
-    @display(description="Held end")
-    def shown_held_end(self, order: Order) -> str:
-        poll = order.poll
-        assert poll.held_since is not None
-        refund = shown_money((poll.held_refund or 0) - order.refunded)
-        return (
-            f"{order.provider} reports it as {Status(poll.held_status).label} since {moment_text(poll.held_since)}, "
-            f"among many others. {refund} is refunded once it says so again."
-        )
-
-    @display(description="Unknown status")
-    def shown_unknown_word(self, order: Order) -> str:
-        poll = order.poll
-        assert poll.unknown_since is not None
-        return (
-            f"{order.provider} gives it the status “{poll.unknown_word}” since {moment_text(poll.unknown_since)}. "
-            "That word is not known here, and nothing was changed."
-        )
-
-    @display(description="Details")
-    def shown_params(self, order: Order) -> str:
-        spec = SPECS.get(order.service_type)
-        labels = {param.name: param.label for param in spec.params} if spec else {}
-        lines = [(labels.get(name, name), value) for name, value in order.params.items() if value not in ("", None)]
-        return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "—"
-
-    @display(description="Delivered")
-    def shown_delivered(self, order: Order) -> str:
-        delivered = "—" if order.delivered is None else f"{order.delivered:,}"
-        return f"{delivered} of {order.quantity:,}"
-
     @display(description="Charge", ordering="charge")
     def shown_charge(self, order: Order) -> str:
         return shown_money(order.charge)
-
-    @display(description="Refunded", ordering="refunded")
-    def shown_refunded(self, order: Order) -> str:
-        return shown_money(order.refunded)
-
-    @display(description="Ordered with")
-    def shown_api_key(self, order: Order) -> str:
-        key = api_key_of(order=order)
-        if key is None:
-            return "The browser" if order.api_key_ref is None else f"API key {order.api_key_ref}"
-        page = reverse("admin:accounts_apikey_change", args=[key.pk])
-        return format_html('<a class="font-medium underline" href="{}">The API key {}</a>', page, key.name)
-
-    @display(description="Expected cost")
-    def shown_expected_cost(self, order: Order) -> str:
-        return shown_money(order.expected_cost)
-
-    @display(description="Cost returned by the provider")
-    def shown_cost(self, order: Order) -> str:
-        return shown_money(order.upstream_charge)
-
-    @display(description="Profit")
-    def shown_profit(self, order: Any) -> str:
-        """Show the profit that `with_profit` annotated."""
-        about = "about " if order.is_estimated else ""
-        return format_html('<span class="whitespace-nowrap">{}{}</span>', about, shown_money(order.profit))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_profit(super().get_queryset(request))
@@ -239,6 +86,15 @@ class OrderPages(SearchAdmin, CancelAdmin):
 
     def profit(self, request: HttpRequest) -> HttpResponse:
         return profit_page(request=request, model_admin=self)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the order's own page, which has its actions in its head."""
+        actions = context.pop("actions_detail", ())
+        context |= {"title": f"Order {obj.pk}", "subtitle": None}
+        context |= page_context(request=request, pk=obj.pk, actions=actions)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     # -- the actions; each is offered only where it fits -------------------------------------------------
 
@@ -259,10 +115,17 @@ class OrderPages(SearchAdmin, CancelAdmin):
     def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._offered(request, object_id, lambda order: bool(order.review_reason) and not awaits_decision(order))
 
+    def has_correct_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Allow it for any order: the page says why one cannot be corrected."""
+        return self._offered(request, object_id, lambda order: True)
+
+    def has_start_count_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(request, object_id, lambda order: True)
+
     def _offered(self, request: HttpRequest, object_id: str | None, fits: Callable[[Order], bool]) -> bool:
         if not request.user.has_perm("orders.change_order"):
             return False
-        order = find_order(object_id)
+        order = order_of_page(request, object_id)
         return order is not None and fits(order)
 
     def _confirm(
@@ -327,6 +190,14 @@ class OrderPages(SearchAdmin, CancelAdmin):
     @action(description="End by hand", icon="flag", permissions=["end"])
     def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return end_page(request=request, model_admin=self, object_id=object_id)
+
+    @action(description="Correct what was ordered", icon="edit", permissions=["correct"])
+    def correct(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return content_page(request=request, model_admin=self, object_id=object_id)
+
+    @action(description="Correct the start count", icon="edit", permissions=["start_count"])
+    def start_count(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return start_page(request=request, model_admin=self, object_id=object_id)
 
     @action(description="Nothing to do", icon="done", permissions=["dismiss"])
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:

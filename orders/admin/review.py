@@ -156,6 +156,15 @@ def find_order(object_id: str | None) -> Order | None:
         return None
 
 
+def order_of_page(request: HttpRequest, object_id: str | None) -> Order | None:
+    """Return `find_order`, read once in a request: each action on the page asks whether it fits."""
+    if getattr(request, "order_of_page_id", None) != object_id:
+        request.order_of_page = find_order(object_id)  # type: ignore[attr-defined]
+        request.order_of_page_id = object_id  # type: ignore[attr-defined]
+    order: Order | None = getattr(request, "order_of_page", None)
+    return order
+
+
 def order_or_404(object_id: str) -> Order:
     """Return the order of an admin page. Raise Http404 if there is none."""
     order = find_order(object_id)

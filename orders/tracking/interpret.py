@@ -68,8 +68,9 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)
     if charge is not None and charge != order.upstream_charge:
         change.values["upstream_charge"] = charge
-    if _tells_start(order, row):
-        change.values["start_count"] = _bounded(row.start_count)
+    start = _start_count(order, row)
+    if start is not None and start != order.start_count:
+        change.values["start_count"] = start
     status = _status(row, charge)
     if status is None:
         if is_failure(row.status_text) and row.charge and row.charge > 0:
@@ -167,10 +168,10 @@ def _contradicted(order: Order) -> bool:
     return order.review_reason == reason or order.closed_review.startswith(f"{reason}:")
 
 
-def _tells_start(order: Order, row: StatusRow) -> bool:
-    """Return True if the row has another start count, and neither an end nor staff settled it before."""
-    is_open = not order.is_final and order.start_corrected_at is None
-    return is_open and row.start_count is not None and _bounded(row.start_count) != order.start_count
+def _start_count(order: Order, row: StatusRow) -> int | None:
+    """Return the row's start count; None if it has none, or an end or staff settled it before."""
+    is_settled = order.is_final or order.start_corrected_at is not None
+    return None if is_settled or row.start_count is None else _bounded(row.start_count)
 
 
 def _status(row: StatusRow, charge: int | None) -> Status | None:
