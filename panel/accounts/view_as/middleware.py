@@ -64,8 +64,7 @@ class ViewAsMiddleware:
             if request.method not in ("GET", "HEAD") or not _is_viewable(page):
                 return _refuse(request)
             response = self.get_response(request)
-            if response.streaming:  # It would be read after this.
-                response.close()
+            if response.streaming:  # It would be read after this. Not closed: that would end the request.
                 response = _refuse(request)
             # Whatever a page keeps in the browser of its reader would stay in that of the staff.
             response.cookies.clear()

@@ -21,6 +21,7 @@ from panel.ops.customers import rights
 from panel.ops.customers.actions import actions_for
 from panel.ops.customers.head import head_of
 from panel.ops.customers.listing import customers_page
+from panel.ops.customers.price_views import may_change_prices
 from panel.ops.customers.tabs import TABS, TABS_BY_KEY, Tab
 
 
@@ -100,6 +101,7 @@ def _customer_page(request: HttpRequest, customer: User, tab: Tab | None, form: 
         "tab": tab,
         "page": tab.rows(customer, request.GET.dict()) if tab else None,
         "form": form,
+        "may_change_prices": not customer.closed_at and may_change_prices(request, customer),
     }
     return _page(request, "admin/customers/customer.html", context)
 

@@ -52,6 +52,10 @@ VIEW_AS = (
     "accounts.view_user accounts.view_as_customer orders.view_order billing.view_wallet billing.view_entry "
     "billing.view_deposit"
 )
+SET_PRICES = (
+    "accounts.view_user catalog.view_customerprice catalog.add_customerprice catalog.change_customerprice "
+    "orders.view_profit"
+)
 BEFORE_ALL = {"year": "2001", "number": "1"}
 
 PAGES = {
@@ -185,6 +189,10 @@ PAGES = {
     "customer_transactions": read("accounts.view_user billing.view_entry", "accounts.User"),
     "customer_payments": read("accounts.view_user billing.view_deposit", "accounts.User"),
     "customer_prices": read("accounts.view_user catalog.view_customerprice", "accounts.User"),
+    "customer_prices_export": read("accounts.view_user catalog.view_customerprice", "accounts.User"),
+    "customer_prices_copy": both(SET_PRICES, "accounts.User"),
+    "customer_prices_set": both(SET_PRICES, "accounts.User"),
+    "customer_prices_import": both(SET_PRICES, "accounts.User"),
     "customer_keys": read("accounts.view_user accounts.view_apikey", "accounts.User"),
     "customer_notes": Row(
         "accounts.view_user accounts.view_customernote",

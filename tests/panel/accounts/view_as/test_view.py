@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.core.signals import got_request_exception
 from django.db import connection
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 
 from billing.models import Deposit
@@ -275,6 +277,27 @@ def test_page_when_it_writes_then_refused_and_nothing_written(client, staff, cus
     assert wallet(client, customer).status_code == 200
     customer.refresh_from_db()
     assert customer.first_name == "Seen"
+
+
+def test_page_when_it_keeps_something_then_forgotten(client, staff, customer, monkeypatch):
+    def keeps(request, *args):
+        request.session["kept"] = "by the page"
+        messages.info(request, "Hello, Alice")
+        response = HttpResponse()
+        response.set_cookie("kept", "by the page")
+        return response
+
+    monkeypatch.setattr("panel.news.views.render", keeps)
+    response = client.get(address_of(customer.pk, "news/"))
+    assert response.status_code == 200
+    assert not response.cookies
+    assert "kept" not in client.session
+    assert "Hello, Alice" not in client.get(reverse("wallet")).content.decode()
+
+
+def test_page_when_it_is_a_file_then_refused(client, staff, customer, monkeypatch):
+    monkeypatch.setattr("panel.news.views.render", lambda *args: StreamingHttpResponse(iter([b"x"])))
+    assert client.get(address_of(customer.pk, "news/")).status_code == 403
 
 
 def test_page_when_it_fails_then_the_error_can_be_written(client, staff, customer, monkeypatch):
