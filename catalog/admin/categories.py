@@ -50,7 +50,7 @@ class CategoryAdmin(PricedAdmin):
     price_kind = "category"
     price_source = PriceChange.Source.CATEGORY
     is_short = True
-    list_display = ("name", "shown_margin", "services", "on_sale", "position")
+    list_display = ("name", "shown_margin", "shown_services", "on_sale", "position")
     list_editable = ("position",)
     ordering_field = "position"
     search_fields = ("name",)
@@ -79,7 +79,7 @@ class CategoryAdmin(PricedAdmin):
         return own_margin(category.margin_bp, category.margin_fixed)
 
     @display(description="Services", ordering="service_count")
-    def services(self, category: Any) -> str:
+    def shown_services(self, category: Any) -> str:
         return f"{category.service_count:,}"
 
     @display(description="On sale", ordering="on_sale_count")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.urls import reverse
 
 from billing.deposits import deposits_to_decide
@@ -123,7 +123,9 @@ def _backup(picture: Picture) -> Iterator[Need]:
 
 def count_reviews() -> int:
     """Return how many orders wait for a decision."""
-    return OrderInReview.objects.filter(~Q(review_reason="") | Q(submission=Submission.IN_DOUBT)).count()
+    # Two counts, each by its index: for one of either condition the orders themselves are read.
+    reviews = OrderInReview.objects.exclude(review_reason="").count()
+    return reviews + OrderInReview.objects.filter(review_reason="", submission=Submission.IN_DOUBT).count()
 
 
 def count_late() -> int:

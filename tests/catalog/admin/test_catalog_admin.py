@@ -497,6 +497,13 @@ def test_categories_when_listed_then_margins_and_service_counts(staff_client, so
     assert "25.5% + $0.10" in text_of(staff_client.get(CATEGORIES))
 
 
+def test_categories_when_sorted_by_services_then_each_once(staff_client, sold_service):
+    make.service(sold_service.upstream.provider, external_id="2")
+    empty = Category.objects.create(name="Empty")
+    shown = staff_client.get(CATEGORIES, {"o": "3"}).context["cl"].result_list
+    assert [one.pk for one in shown] == [empty.pk, sold_service.category_id]
+
+
 @pytest.mark.parametrize("count", [2, 40])
 def test_categories_when_many_then_statements_stay_the_same(staff_client, sold_service, count):
     for number in range(count):
