@@ -12,7 +12,7 @@ from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.lists.pages import OrderListPages
 from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, CLOSE_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_export import ExportAdmin
-from orders.admin.order_list import FILTERS, ROWS, OrderChangeList
+from orders.admin.order_list import FILTERS, OrderChangeList
 from orders.admin.orders import OrderPages
 from orders.models import Order
 
@@ -24,7 +24,6 @@ class OrderAdmin(BulkAdmin, ExportAdmin, AskOneAdmin, OrderListPages, OrderPages
     list_display = ("number",)
     list_filter = FILTERS
     list_fullwidth = True
-    list_per_page = ROWS
     list_select_related = ("customer",)
     sortable_by = ()
     bulk_pages = (ASK_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE, CANCEL_PAGE, CLOSE_PAGE)

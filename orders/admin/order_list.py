@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.views import ChangeList
 
 from catalog.models import Category, Provider
 from orders.admin.filters import (
@@ -35,17 +32,10 @@ from orders.common.hidden_costs import sees_costs
 from orders.models import Order
 from orders.reports.profit import with_profit
 from panel.lib import clock
-from panel.lib.keyset_pagination import KeysetPage, page_of
-from panel.lib.time_limit import TookTooLong, time_limit
+from panel.lib.admin.lists import MAX_COUNTED, LongChangeList, count_text, count_up_to
 
-ROWS = 50
-# Above this the list says "1,000+": counting a million rows takes a fifth of a second.
-COUNTED = 1_000
 # The views whose tabs say how many orders there are; few of all orders are in one.
 _COUNTED_VIEWS = ("open", "late", "needs-you")
-_PLACES = ("after", "before")
-# Milliseconds that one statement of the list may take: what takes longer looks through all orders for a few.
-MAX_STATEMENT = 2_000
 TOOK_TOO_LONG = (
     "These filters together look through too many orders, so the list was stopped. Narrow it by when the orders were "
     "created, or leave one filter out."
@@ -73,10 +63,8 @@ class Chip(NamedTuple):
     remove: str
 
 
-class OrderChangeList(ChangeList):
-    """Reads a page of orders by key, and counts no further than COUNTED."""
-
-    keyset: KeysetPage[Any]
+class OrderChangeList(LongChangeList):
+    took_too_long = TOOK_TOO_LONG
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.sees_costs = sees_costs(request)
@@ -84,62 +72,22 @@ class OrderChangeList(ChangeList):
         # The list has its own form of filters.
         self.has_filters = False
 
-    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
-        left: dict[str, Any] = super().get_filters_params(params)
-        return {name: value for name, value in left.items() if name not in _PLACES}
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Return the order that an index gives: by day that of days, by anything else the primary key."""
+        by_day = self._days.is_set or self.params.get("age")
+        return ["-created_at", "-pk"] if by_day else ["-pk"]
 
-    def get_results(self, request: HttpRequest) -> None:
-        try:
-            with time_limit(milliseconds=MAX_STATEMENT):
-                self.keyset, self.counted = self._read(request)
-        except TookTooLong:
-            messages.warning(request, TOOK_TOO_LONG)
-            self.keyset, self.counted = KeysetPage([], None, None), 0
-        self.result_list = self.keyset.rows
-        self.result_count = self.counted
-        self.full_result_count = self.result_count
-        self.show_full_result_count = False
-        self.show_admin_actions = bool(self.result_list)
-        self.can_show_all = self.show_all = False
-        self.multi_page = not self.keyset.is_only
-        self.paginator = Paginator(self.result_list, ROWS)
-
-    def _read(self, request: HttpRequest) -> tuple[KeysetPage[Any], int]:
-        """Return the page, and how many orders there are, COUNTED + 1 at most."""
-        pks = list(self.queryset.order_by().values_list("pk", flat=True)[: COUNTED + 1])
+    def counted_rows(self) -> tuple[QuerySet[Any], int]:
+        pks = list(self.queryset.order_by().values_list("pk", flat=True)[: MAX_COUNTED + 1])
+        if len(pks) > MAX_COUNTED:
+            return self.queryset, len(pks)
         # The few are named by key: to have them in order, a database may walk all orders.
-        few = self.queryset.model.objects.filter(pk__in=pks)
-        orders = with_profit(few).select_related("customer") if len(pks) <= COUNTED else self.queryset
-        places = {name: request.GET.get(name, "") for name in _PLACES}
-        # By day the index of days gives the order; by anything else the primary key does.
-        key = "created_at" if self._days.is_set or self.params.get("age") else "pk"
-        return page_of(orders, params=places, key=key, size=ROWS), len(pks)
+        few = with_profit(self.queryset.model.objects.filter(pk__in=pks)).select_related("customer")
+        return few.order_by(*self.queryset.query.order_by), len(pks)
 
     @property
     def rows(self) -> list[OrderRow]:
         return rows_of(self.result_list, now=clock.now())
-
-    @property
-    def shown_count(self) -> str:
-        return count_text(self.counted)
-
-    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
-        """Return the address of the list with other parameters, from its first page on."""
-        return super().get_query_string(new_params, [*(remove or ()), *_PLACES])
-
-    @property
-    def previous_page(self) -> str:
-        return self._page(self.keyset.previous)
-
-    @property
-    def next_page(self) -> str:
-        return self._page(self.keyset.next)
-
-    def _page(self, place: tuple[str, str] | None) -> str:
-        if place is None:
-            return ""
-        query = self.get_query_string()
-        return f"{query}{'&' if len(query) > 1 else ''}{place[0]}={place[1]}"
 
     @property
     def tabs(self) -> list[Tab]:
@@ -177,12 +125,12 @@ class OrderChangeList(ChangeList):
     def kept(self) -> list[tuple[str, str]]:
         """Return the parameters that the form of filters keeps: all that are not its own fields."""
         fields = {name for spec in self.filter_specs for name in spec.expected_parameters()} - {"view", "api_key_ref"}
-        return [(name, value) for name, value in self.params.items() if name not in (*fields, *_PLACES) and value]
+        return [(name, value) for name, value in self.params.items() if name not in fields and value]
 
     @property
     def kept_by_search(self) -> list[tuple[str, str]]:
         """Return the parameters that a search keeps."""
-        return [(name, value) for name, value in self.params.items() if name not in ("q", *_PLACES) and value]
+        return [(name, value) for name, value in self.params.items() if name != "q" and value]
 
     @property
     def providers(self) -> list[tuple[str, str]]:
@@ -207,12 +155,3 @@ class OrderChangeList(ChangeList):
     @property
     def _days(self) -> DaysFilter:
         return next(spec for spec in self.filter_specs if isinstance(spec, DaysFilter))
-
-
-def count_up_to(orders: QuerySet[Any]) -> int:
-    """Return how many there are, COUNTED + 1 at most."""
-    return int(orders.order_by().values("pk")[: COUNTED + 1].count())
-
-
-def count_text(count: int) -> str:
-    return f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"

@@ -207,13 +207,11 @@ def _is_list(owner: User, address: str) -> bool:
 
 def _deep(changelist: Any) -> str:
     """Return the parameters of a page near the end of the list; "" if it has not so many pages."""
-    if hasattr(changelist, "keyset"):
+    if isinstance(changelist, LongChangeList):
         rows = changelist.queryset
         from_end = int(rows.count() * (1 - DEEP))
         if from_end <= changelist.list_per_page:
             return ""
-        is_ordered = isinstance(changelist, LongChangeList)
-        place = place_of(rows.reverse(), from_end) if is_ordered else "{0}.{0}".format(rows.reverse()[from_end].pk)
-        return f"?{urlencode({'after': place})}"
+        return f"?{urlencode({'after': place_of(rows.reverse(), from_end)})}"
     pages = changelist.paginator.num_pages
     return f"?p={int(pages * DEEP)}" if pages > 2 else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.paginator import Paginator
 from django.db.models import DateField, QuerySet
@@ -14,16 +15,20 @@ from unfold.views import ChangeList
 from panel.lib.admin.searches import name_rows
 from panel.lib.keyset_pagination import KeysetPage
 from panel.lib.ordered_pages import page_in_order
+from panel.lib.time_limit import TookTooLong, time_limit
 
 ROWS = 50
 # Above this a list says "1,000+": counting a million rows takes a fifth of a second.
 MAX_COUNTED = 1_000
 PLACES = ("after", "before")
+# Milliseconds that one statement of a list may take: what takes longer looks through all rows for a few.
+MAX_STATEMENT = 2_000
 
 
 class LongChangeList(ChangeList):
     """Reads a page by key, and counts no further than MAX_COUNTED."""
 
+    took_too_long = "What you search or filter by is in too few of too many rows, so the list was stopped. Narrow it."
     keyset: KeysetPage[Any]
     places: dict[str, str]
 
@@ -53,13 +58,16 @@ class LongChangeList(ChangeList):
         return [*terms, "-pk" if _descends(ordering[0]) else "pk"]
 
     def get_results(self, request: HttpRequest) -> None:
-        is_narrowed = bool(self.query or self.get_filters_params())
-        rows, self.counted = self.counted_rows(is_narrowed)
-        self.keyset = page_in_order(rows, params=self.places, size=self.list_per_page)
+        try:
+            with time_limit(milliseconds=MAX_STATEMENT):
+                rows, self.counted = self.counted_rows()
+                self.keyset = page_in_order(rows, params=self.places, size=self.list_per_page)
+        except TookTooLong:
+            messages.warning(request, self.took_too_long)
+            self.keyset, self.counted = KeysetPage([], None, None), 0
         self.result_list = self.keyset.rows
-        self.result_count = self.counted
         # The header counts again where these differ.
-        self.full_result_count = self.counted
+        self.result_count = self.full_result_count = self.counted
         self.show_full_result_count = False
         self.show_admin_actions = bool(self.result_list)
         self.can_show_all = self.show_all = False
@@ -68,11 +76,11 @@ class LongChangeList(ChangeList):
         self.paginator = Paginator(self.result_list, self.list_per_page)
         self.paginator.template_name = "admin/_keyset_pages.html"  # type: ignore[attr-defined]
 
-    def counted_rows(self, is_narrowed: bool) -> tuple[QuerySet[Any], int]:
+    def counted_rows(self) -> tuple[QuerySet[Any], int]:
         """Return the rows to page through, and how many there are, MAX_COUNTED + 1 at most."""
-        if is_narrowed:
+        if self.query or self.get_filters_params():
             return name_rows(self.queryset, most=MAX_COUNTED)
-        return self.queryset, self.queryset.order_by().values("pk")[: MAX_COUNTED + 1].count()
+        return self.queryset, count_up_to(self.queryset)
 
     # -- what the templates show -----------------------------------------------------------------------
 
@@ -82,7 +90,7 @@ class LongChangeList(ChangeList):
 
     @property
     def shown_count(self) -> str:
-        return f"{MAX_COUNTED:,}+" if self.is_capped else f"{self.counted:,}"
+        return count_text(self.counted)
 
     @property
     def page_words(self) -> tuple[str, str]:
@@ -108,6 +116,15 @@ class LongChangeList(ChangeList):
 
     def _page(self, place: tuple[str, str] | None) -> str:
         return self.get_query_string({place[0]: place[1]}) if place else ""
+
+
+def count_up_to(rows: QuerySet[Any]) -> int:
+    """Return how many there are, MAX_COUNTED + 1 at most."""
+    return int(rows.order_by().values("pk")[: MAX_COUNTED + 1].count())
+
+
+def count_text(count: int) -> str:
+    return f"{MAX_COUNTED:,}+" if count > MAX_COUNTED else f"{count:,}"
 
 
 def _descends(term: Any) -> bool:

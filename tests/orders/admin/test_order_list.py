@@ -10,13 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Category, Service, ServiceFigures
-from orders.admin import order_list
+from orders.admin.all_orders import OrderAdmin
 from orders.admin.order_rows import shown_link
 from orders.checkout.bulk_orders import create_bulk
 from orders.checkout.bulk_quotes import quote_bulk
 from orders.models import Order, OrderPoll
 from orders.states import ReviewReason, Status, Submission
 from panel.accounts.roles import SUPPORT
+from panel.lib.admin import lists
 from panel.lib.time_limit import TookTooLong
 from tests import make
 from tests.scenes import nothing_changes, statements
@@ -47,7 +48,7 @@ def ended(order):
 
 
 def test_list_when_read_page_by_page_then_each_order_once(staff_client, customer, offer, monkeypatch):
-    monkeypatch.setattr(order_list, "ROWS", 2)
+    monkeypatch.setattr(OrderAdmin, "list_per_page", 2)
     pks = [make.order(customer, offer).pk for _ in range(5)]
     address, seen = reverse(LIST), []
     while address:
@@ -195,7 +196,7 @@ def test_list_when_it_takes_too_long_then_says_how_to_narrow_it(staff_client, cu
     def stop(*args, **kwargs):
         raise TookTooLong
 
-    monkeypatch.setattr(order_list, "page_of", stop)
+    monkeypatch.setattr(lists, "page_in_order", stop)
     answer = staff_client.get(reverse(LIST), {"status": "pending"})
     assert answer.status_code == 200
     assert "Narrow it by when the orders were created" in answer.content.decode()
@@ -217,7 +218,7 @@ def test_filters_when_days_end_before_they_begin_then_ignored(staff_client, cust
 
 
 def test_filters_when_by_day_then_pages_in_the_order_of_days(staff_client, customer, offer, monkeypatch):
-    monkeypatch.setattr(order_list, "ROWS", 1)
+    monkeypatch.setattr(OrderAdmin, "list_per_page", 1)
     now = timezone.now()
     older, newer = make.order(customer, offer).pk, make.order(customer, offer).pk
     Order.objects.filter(pk=older).update(created_at=now)
