@@ -16,7 +16,7 @@ from tests.browser.test_pages import check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # The parts of forms that would still send something.
-ENABLED = """() => [...document.forms].filter((form) => form.method === "post" && !("leave" in form.dataset))
+ENABLED = """() => [...document.querySelectorAll("form[method=post]:not([data-leave])")]
   .flatMap((form) => [...form.elements]).filter((part) => part.type !== "hidden" && !part.disabled)
   .map((part) => part.outerHTML)"""
 

@@ -3,7 +3,8 @@
   "use strict";
 
   const HINT = "You only view this page.";
-  const isInert = (form) => form.method === "post" && !("leave" in form.dataset);
+  // Not `form.method`, which is a field of this name in the form to add funds.
+  const isInert = (form) => form.matches("form[method=post]:not([data-leave])");
 
   const switchOff = () => {
     for (const form of document.forms) {
