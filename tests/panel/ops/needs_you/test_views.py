@@ -112,6 +112,7 @@ def test_decision_when_above_the_limit_then_it_waits_at_the_end(staff_client, si
     assert answer.url == url_of("deposit", second)
     assert SecondLook.objects.count() == 1 and balance(customer) == HELD
     assert [item.obj.pk for item in manager.get(answer.url).context["following"]] == [first.pk]
+    assert manager.get(PAGE).url == url_of("deposit", second)
 
 
 def test_later_when_chosen_then_the_others_come_first(staff_client, customer):
