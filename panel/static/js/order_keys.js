@@ -1,25 +1,8 @@
-// Keys of the list of orders. Those that act on an order need the focus on it, where j and k put it; all can be turned
-// off, for people who speak or bump into keys.
+// Keys of the list of orders. Those that act on an order need the focus on it, where j and k put it.
 (() => {
   "use strict";
 
-  const dialog = document.getElementById("keys");
-  if (!dialog) return;
-  const isOn = document.getElementById("keys-on");
-  const STORED = "order-keys";
-
-  try {
-    isOn.checked = localStorage.getItem(STORED) !== "off";
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
-  isOn.addEventListener("change", () => {
-    try {
-      localStorage.setItem(STORED, isOn.checked ? "on" : "off");
-    } catch {
-      // As above.
-    }
-  });
+  if (!document.getElementById("keys")) return;
 
   const rows = () => [...document.querySelectorAll("#orders-table tbody tr")];
   const here = () => document.activeElement.closest("#orders-table tbody tr");
@@ -47,7 +30,6 @@
     "j": () => move(1),
     "k": () => move(-1),
     "/": () => document.querySelector("#filters input[type=search]").select(),
-    "?": () => dialog.showModal(),
     "u": () => { for (const button of document.querySelectorAll("[data-undo]:not([hidden])")) button.click(); },
   };
   const ON_A_ROW = {
@@ -59,22 +41,12 @@
     "x": (row) => row.querySelector("input[name=order]").click(),
   };
 
-  // On keyboards of other scripts the letter is where it would be on a Latin one.
-  const letterOf = ({ key, code }) => (/^[!-~]$/.test(key) ? key : code.replace(/^Key/, "").toLowerCase());
-  const isTyping = (element) => element.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog");
-
-  document.addEventListener("keydown", (event) => {
-    if (!isOn.checked || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (isTyping(event.target)) return;
-    const letter = letterOf(event);
+  document.addEventListener("panel-key", (event) => {
+    const letter = event.detail;
     const row = here();
     if (letter in EVERYWHERE) EVERYWHERE[letter]();
     else if (row && letter in ON_A_ROW) ON_A_ROW[letter](row);
     else return;
     event.preventDefault();
-  });
-
-  document.addEventListener("click", ({ target }) => {
-    if (target.closest("[data-keys]")) dialog.showModal();
   });
 })();
