@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from orders.admin.ask_one import AskOneAdmin
 from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.lists.pages import OrderListPages
+from orders.admin.lists.query import FILTERS
 from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, CLOSE_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_export import ExportAdmin
-from orders.admin.order_list import FILTERS, OrderChangeList
+from orders.admin.order_list import OrderChangeList
 from orders.admin.orders import OrderPages
 from orders.models import Order
 
@@ -33,5 +34,5 @@ class OrderAdmin(BulkAdmin, ExportAdmin, AskOneAdmin, OrderListPages, OrderPages
         return OrderChangeList
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
-        own = {one.parameter_name for one in FILTERS} | {"until"}
+        own = {one.parameter_name for one in FILTERS} | {"until", "saved", "naming"}
         return lookup in own or super().lookup_allowed(lookup, value, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -83,9 +84,25 @@ class OrderFilter(admin.SimpleListFilter):
         """Return what it is set to, for its chip; "" if it is not set."""
         return (self.value() or "").strip()
 
+    @property
+    def is_wrong(self) -> bool:
+        """Return True if it is set to what is not there: to a row that is gone, or to a word it does not know."""
+        return False
 
-class ViewFilter(OrderFilter):
-    title, parameter_name = "View", "view"
+
+class _Chosen(OrderFilter):
+    """A filter by one of a few words."""
+
+    known: Mapping[str, object]
+
+    @property
+    def is_wrong(self) -> bool:
+        value = super().words()
+        return bool(value) and value not in self.known
+
+
+class ViewFilter(_Chosen):
+    title, parameter_name, known = "View", "view", VIEWS
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         return orders_in_view(orders, value) if value in VIEWS else orders.none()
@@ -105,12 +122,11 @@ class _Named(OrderFilter):
         return self.model.objects.filter(pk=number).values_list("name", flat=True).first() or ""
 
     @property
-    def is_gone(self) -> bool:
-        """Return True if it is set to a row that does not exist, any more or at all."""
+    def is_wrong(self) -> bool:
         return bool(super().words()) and not self.name
 
     def words(self) -> str:
-        return self.name or (f"{super().words()} (does not exist)" if self.is_gone else "")
+        return self.name or (f"{super().words()} (does not exist)" if self.is_wrong else "")
 
 
 class ProviderFilter(_Named):
@@ -130,8 +146,8 @@ class ServiceFilter(_Named):
         return [] if found is None else list(found.order_by().values_list("pk", flat=True)[: MAX_SERVICES + 1])
 
     @property
-    def is_gone(self) -> bool:
-        return not self.named and super().is_gone
+    def is_wrong(self) -> bool:
+        return not self.named and super().is_wrong
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         if whole_number(value) is not None:
@@ -159,8 +175,8 @@ class CategoryFilter(_Named):
         return orders.filter(service__category=number)
 
 
-class StatusFilter(OrderFilter):
-    title, parameter_name = "Status", "status"
+class StatusFilter(_Chosen):
+    title, parameter_name, known = "Status", "status", STATUSES
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         if value not in STATUSES:
@@ -175,13 +191,17 @@ class StatusFilter(OrderFilter):
 class CustomerFilter(OrderFilter):
     title, parameter_name = "Customer", "customer"
 
+    @property
+    def is_wrong(self) -> bool:
+        return bool(self.words()) and customer_named(self.words()) is None
+
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         customer = customer_named(value)
         return orders.none() if customer is None else orders.filter(customer=customer)
 
 
-class SourceFilter(OrderFilter):
-    title, parameter_name = "Ordered with", "source"
+class SourceFilter(_Chosen):
+    title, parameter_name, known = "Ordered with", "source", SOURCES
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         if value in ("browser", "bulk"):
@@ -194,10 +214,10 @@ class SourceFilter(OrderFilter):
         return SOURCES.get(super().words(), super().words())
 
 
-class AgeFilter(OrderFilter):
+class AgeFilter(_Chosen):
     """How long ago the order was created at most, so that a saved view goes with the time."""
 
-    title, parameter_name = "Created in", "age"
+    title, parameter_name, known = "Created in", "age", AGES
 
     def narrow(self, orders: QuerySet[Order], value: str) -> QuerySet[Order]:
         if value not in AGES:
@@ -233,6 +253,10 @@ class DaysFilter(OrderFilter):
 
     def expected_parameters(self) -> list[str]:  # type: ignore[override]
         return ["since", "until"]
+
+    @property
+    def is_wrong(self) -> bool:
+        return not self.form.is_valid()
 
     @property
     def is_set(self) -> bool:

@@ -62,15 +62,26 @@ class OrderRow:
     is_loss: bool
     age: str
     created: str
+    refunded: str
+    cost: str
+    start: str
+    source: str
+    # What the sums of a selection count, in micro-units; the profit is None if nobody can tell.
+    counted_charge: int
+    counted_profit: int | None
+    links_customers: bool = False
 
 
-def rows_of(orders: Sequence[Any], *, now: datetime) -> list[OrderRow]:
-    """Return the lines of orders that `with_profit` annotated. One statement."""
+def rows_of(orders: Sequence[Any], *, now: datetime, links_customers: bool = False) -> list[OrderRow]:
+    """Return the lines of orders that `with_profit` annotated. One statement.
+
+    `links_customers` is for who may see the customers' pages.
+    """
     late = late_by(orders, now=now)
-    return [_row(order, now, late.get(order.pk)) for order in orders]
+    return [_row(order, now, late.get(order.pk), links_customers) for order in orders]
 
 
-def _row(order: Any, now: datetime, late: timedelta | None) -> OrderRow:
+def _row(order: Any, now: datetime, late: timedelta | None, links_customers: bool) -> OrderRow:
     delivered = order.delivered
     is_open = not order.is_final and bool(delivered)
     return OrderRow(
@@ -86,6 +97,13 @@ def _row(order: Any, now: datetime, late: timedelta | None) -> OrderRow:
         is_loss=order.profit < 0 and order.submission != Submission.IN_DOUBT,
         age=short_duration(now - order.created_at),
         created=moment_text(order.created_at),
+        refunded=format_money(order.refunded, settings.PANEL_CURRENCY),
+        cost=shown_cost(order),
+        start="" if order.start_count is None else short_count(order.start_count),
+        source=source_of(order),
+        counted_charge=order.charge,
+        counted_profit=None if order.submission == Submission.IN_DOUBT else order.profit,
+        links_customers=links_customers,
     )
 
 
@@ -110,6 +128,22 @@ def shown_profit(order: Any) -> str:
     if order.submission == Submission.IN_DOUBT:
         return "—"
     return f"{'~' if order.is_estimated else ''}{format_money(order.profit, settings.PANEL_CURRENCY)}"
+
+
+def shown_cost(order: Any) -> str:
+    """Return the cost, with ~ if it is only expected or estimated; a dash if nobody can tell."""
+    if order.submission == Submission.IN_DOUBT:
+        return "—"
+    return f"{'~' if order.is_estimated else ''}{format_money(order.cost, settings.PANEL_CURRENCY)}"
+
+
+def source_of(order: Order) -> str:
+    """Return what the order was ordered with, in a word."""
+    if order.drip_feed_id is not None:
+        return "Drip-feed"
+    if order.api_key_ref is not None:
+        return "API key"
+    return "Mass order" if order.is_bulk else "Form"
 
 
 def shown_link(link: str, *, has_mark: bool) -> tuple[str, str]:

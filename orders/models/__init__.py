@@ -10,7 +10,7 @@ from orders.models.pruning import PruningProgress
 from orders.models.reckoning import CostCorrection, DailySpending, MoneyDay, MoneyEntry, ProviderMoney
 from orders.models.recovery import DatabaseIdentity, Orphan
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
-from orders.models.saved_views import SavedView
+from orders.models.saved_views import OrderColumns, SavedView, StaffView
 from orders.models.stops import SendingStop
 
 __all__ = (
@@ -23,6 +23,7 @@ __all__ = (
     "MoneyDay",
     "MoneyEntry",
     "Order",
+    "OrderColumns",
     "OrderDraft",
     "OrderEvent",
     "OrderInReview",
@@ -35,4 +36,5 @@ __all__ = (
     "Refill",
     "SavedView",
     "SendingStop",
+    "StaffView",
 )

@@ -71,6 +71,7 @@ FOREIGN = {
     "orders.DripFeed": "link params",
     "orders.OrderDraft": "typed service_name",
     "orders.SavedView": "name",
+    "orders.StaffView": "name",
     "orders.Order": "service_name link params status_note review_note closed_review upstream_service_id",
     # providers
     "catalog.UpstreamService": "name category type_word average_time start_time speed description external_id",
@@ -154,6 +155,7 @@ OURS = {
     "orders.MoneyDay": "currency",
     "orders.MoneyEntry": "currency key",
     "orders.Order": "service_type link_key request_key currency claim_token upstream_id review_finding closed_finding",
+    "orders.OrderColumns": "keys",
     "orders.OrderDraft": "request_key",
     "orders.OrderEvent": "kind old new",
     "orders.OrderPoll": "held_status",
@@ -163,6 +165,7 @@ OURS = {
     "orders.PruningProgress": "name",
     "orders.Refill": "claim_token",
     "orders.SavedView": "query",
+    "orders.StaffView": "query",
     "site.SettingChange": "name",
     "site.SiteFile": "digest content content_type",
     "site.StoredSetting": "name value",

@@ -73,7 +73,11 @@ def test_order_list_when_opened_then_axe_finds_nothing(shop, open_page, viewport
     expect(page.get_by_label("Service, by number or name")).to_be_visible()
     check_page(page, viewport)
     page.keyboard.press("Escape")
-    page.locator(".action-select").first.check()
+    if viewport is PHONE:
+        page.get_by_role("button", name="Select", exact=True).click()
+        page.locator("#result_list tbody th a").first.click()
+    else:
+        page.locator(".action-select").first.check()
     expect(page.locator(".orders-bar")).to_contain_text("1 of 19 selected")
     check_page(page, viewport)
 
@@ -98,6 +102,7 @@ def test_many_when_canceled_on_a_phone_then_previewed_and_told(shop, open_page):
     page = open_page(viewport=PHONE, theme="dark")
     sign_in(page, shop.url, "owner@example.org")
     page.goto(f"{shop.url}{reverse(LIST)}?view=open")
+    page.get_by_role("button", name="Select", exact=True).click()
     page.get_by_label("Select all on this page").check()
     page.get_by_label("What to do with them").select_option("cancel_many")
     page.get_by_role("button", name="Run").click()
@@ -108,3 +113,40 @@ def test_many_when_canceled_on_a_phone_then_previewed_and_told(shop, open_page):
     page.get_by_role("button", name="Cancel 10 orders").click()
     expect(page.get_by_text("1 canceled and $0.25 refunded; providers asked to cancel 9 more")).to_be_visible()
     expect(page).to_have_url(re.compile("view=open"))
+
+
+def test_order_list_when_worked_by_keys_then_view_and_columns_are_kept(shop, open_page):
+    page = open_page(viewport=DESKTOP)
+    sign_in(page, shop.url, "owner@example.org")
+    page.goto(f"{shop.url}{reverse(LIST)}?status=pending")
+    # Save the filters as a view, and another column.
+    page.get_by_text("Save this view").click()
+    page.get_by_label("Name of the view").fill("Pending j k")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".orders-tabs [aria-current]")).to_have_text("Pending j k")
+    page.locator(".orders-columns summary").click()
+    page.get_by_label("Ordered with", exact=True).last.check()
+    page.get_by_label("Profit", exact=True).uncheck()
+    page.get_by_role("button", name="Show these").click()
+    expect(page.get_by_role("columnheader", name="Ordered with")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Profit")).to_have_count(0)
+    check_page(page, DESKTOP)
+    # Two rows are selected by keys, and their money is said.
+    for key in ("j", "x", "j", "Shift+X"):
+        page.keyboard.press(key)
+    expect(page.locator(".orders-sums")).to_have_text("$0.50 charged, about $0.10 profit")
+    page.keyboard.press("/")
+    page.keyboard.type("x?")
+    expect(page.locator("#searchbar")).to_have_value("x?")
+    page.locator("#result_list tbody th a").first.focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    check_page(page, DESKTOP)
+    page.keyboard.press("Escape")
+    page.locator("#result_list tbody th a").first.focus()
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="Ask about")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    page.get_by_role("link", name="Pending j k").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(4)

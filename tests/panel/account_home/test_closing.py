@@ -142,7 +142,9 @@ GONE = {
     "news.NewsMail.customer",
     "news.NewsChoice.customer",
     "orders.OrderDraft.customer",
+    "orders.OrderColumns.user",
     "orders.SavedView.customer",
+    "orders.StaffView.user",
 }
 KEPT = {
     # Revoked and emptied.
