@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, TextField, Value, When
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from django.utils import timezone
 
@@ -39,7 +39,7 @@ def prune_events() -> int | None:
 
 
 def prune_answers() -> int | None:
-    """Empty what was sent and answered in attempts, other than accepted ones, of a batch of settled orders.
+    """Empty what was sent in the attempts of a batch of settled orders, and the answers other than an acceptance.
 
     Return how many, or None if no order is left. The attempts stay, with their outcome.
     """
@@ -52,8 +52,11 @@ def _delete_events(orders: Sequence[int]) -> int:
 
 
 def _empty_answers(orders: Sequence[int]) -> int:
-    unaccepted = PlacementAttempt.objects.filter(order__in=orders).exclude(outcome=AttemptOutcome.ACCEPTED)
-    return unaccepted.exclude(body="", sent__isnull=True).update(body="", sent=None)
+    accepted = Q(outcome=AttemptOutcome.ACCEPTED)
+    attempts = PlacementAttempt.objects.filter(~accepted & ~Q(body="") | Q(sent__isnull=False), order__in=orders)
+    return attempts.update(
+        sent=None, body=Case(When(accepted, then=F("body")), default=Value(""), output_field=TextField())
+    )
 
 
 def _prune_batch(name: str, days: int, prune: Callable[[Sequence[int]], int]) -> int | None:

@@ -113,10 +113,10 @@ def lines(order: Order) -> list[tuple[str, str, str]]:
 
 def test_order_when_ended_long_ago_then_events_and_answers_pruned(customer, service):
     order = ended(customer, service)
-    assert prune() == 6
+    assert prune() == 7
     assert not order.events.exists()
     assert bodies(order) == {"refused": "", "placed": '{"order": 90}'}
-    assert set(order.submission_attempts.values_list("detail", flat=True)) == {"kept"}
+    assert set(order.submission_attempts.values_list("detail", "sent")) == {("kept", None)}
     assert prune() == 0
 
 
@@ -129,7 +129,7 @@ def test_order_when_ended_lately_then_everything_stays(customer, service):
 
 def test_answers_when_older_than_their_limit_alone_then_events_stay(customer, service):
     order = ended(customer, service, ago=timedelta(days=100))
-    assert prune() == 1
+    assert prune() == 2
     assert (order.events.count(), bodies(order)["refused"]) == (5, "")
 
 
@@ -173,7 +173,7 @@ def test_order_when_a_request_or_poll_is_open_then_nothing_pruned(customer, serv
 def test_request_when_it_ended_then_pruned(customer, service):
     order = ended(customer, service)
     CancelRequest.objects.create(order=order, provider=order.provider, state=CancelState.ENDED)
-    assert prune() == 6
+    assert prune() == 7
 
 
 def test_order_when_settled_after_it_was_passed_then_in_next_pass(customer, service):
@@ -183,7 +183,7 @@ def test_order_when_settled_after_it_was_passed_then_in_next_pass(customer, serv
     assert prune() == 0
     PruningProgress.objects.update(began_at=timezone.now() - ended_orders.PASS)
     assert prune() == 0  # This round ends the pass.
-    assert prune() == 6
+    assert prune() == 7
     assert not order.events.exists()
 
 
@@ -198,7 +198,7 @@ def test_events_when_of_people_or_money_then_they_stay(customer, service, staff)
     ]
     LogEntry.objects.log_actions(staff.pk, [order], 2, single_object=True)
     entries = list(Entry.objects.values())
-    assert prune() == 6
+    assert prune() == 7
     assert list(order.events.order_by("pk")) == kept
     assert list(Entry.objects.values()) == entries
     assert LogEntry.objects.count() == 1
@@ -332,7 +332,7 @@ def test_batches_when_several_then_each_order_is_pruned_once(customer, service, 
     # At one moment: then they follow each other by number.
     Order.objects.update(finished_at=orders[0].finished_at)
     assert [prune_events() for _ in range(4)] == [10, 10, 5, None]
-    assert [prune_answers() for _ in range(4)] == [2, 2, 1, None]
+    assert [prune_answers() for _ in range(4)] == [4, 4, 2, None]
     assert not OrderEvent.objects.exists()
 
 
@@ -350,7 +350,7 @@ def test_batch_when_orders_are_many_then_as_few_statements(customer, service):
 def test_round_when_its_time_is_over_then_the_rest_is_left(customer, service, monkeypatch):
     ended(customer, service)
     assert prune(seconds=0) == 0
-    assert prune() == 6
+    assert prune() == 7
 
 
 def test_round_when_a_step_fails_then_the_others_prune(customer, service, monkeypatch):
@@ -406,5 +406,5 @@ def test_rounds_when_at_once_then_each_row_is_pruned_once(customer, service, mon
     results = at_once(4, lambda number: prune())
     assert all(isinstance(result, int) for result in results), results
     # Who meets a lock leaves the rest to the one that holds it.
-    assert sum(results) + prune() == 6 * 6 + 6
+    assert sum(results) + prune() == 6 * 7 + 6
     assert not OrderEvent.objects.exists() and not Alert.objects.exists()
