@@ -77,6 +77,8 @@ UNFOLD: dict[str, object] = {
                         **_item("Second looks", "preview", "staff_secondlook_changelist", "staff.view_secondlook"),
                         "badge": "panel.ops.dashboard.second_looks_badge",
                     },
+                    _item("Refills", "autorenew", "orders_refill_changelist", "orders.view_order"),
+                    _item("Cancel requests", "cancel", "orders_cancelrequest_changelist", "orders.view_order"),
                     _item("Sending", "send", "orders_sendingstop_changelist", "orders.view_sendingstop"),
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),

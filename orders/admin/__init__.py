@@ -8,6 +8,7 @@ from orders.admin import (
     orphans,
     provider_sending,
     reckoning,
+    requests,
     sending,
     words,
 )
@@ -20,6 +21,7 @@ __all__ = (
     "orphans",
     "provider_sending",
     "reckoning",
+    "requests",
     "sending",
     "words",
 )

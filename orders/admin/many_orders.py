@@ -8,7 +8,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from orders.admin.bulk_pages import BulkPage, Way
-from orders.many import ask, cancel, close, refill, send_again
+from orders.many import ask, cancel, close, push, refill, send_again
 from orders.many.actions import Data
 from orders.models import Order
 from orders.second_looks import WITHDRAW, ask_for_orders, ask_to_close
@@ -149,4 +149,41 @@ CLOSE_PAGE = BulkPage(
     ask=_ask_to_close,
     is_routine=False,
     is_danger=True,
+)
+
+PUSH_REFILLS_PAGE = BulkPage(
+    name="push",
+    title="Ask the providers again",
+    text="Refills cost the customer nothing and move no money.",
+    button="Ask about {orders}",
+    action=push.PUSH_REFILLS,
+    ways={
+        push.SENT: Way("waiting for the next try: sent at once instead.", "{count} are sent in the next seconds"),
+        push.POLLED: Way(
+            "under way: their providers are asked how they stand.",
+            "providers are asked about {count} in the next seconds",
+        ),
+        push.ANEW: Way("ended: another refill is asked for.", "another refill is asked for {count}"),
+    },
+    nothing_done="Nothing was sent.",
+)
+
+PUSH_CANCELS_PAGE = BulkPage(
+    name="push",
+    title="Ask the providers again",
+    text="A request moves no money: what comes back follows the providers' answers.",
+    button="Ask about {orders}",
+    action=push.PUSH_CANCELS,
+    ways={
+        push.SENT: Way("waiting for the next try: sent at once instead.", "{count} are sent in the next seconds"),
+        push.POLLED: Way(
+            "taken by the providers: these are asked how the orders stand.",
+            "providers are asked about {count} in the next seconds",
+        ),
+        push.ANEW: Way(
+            "refused, or taken without effect: the providers are asked again to cancel, for up to {charged}.",
+            "providers are asked again to cancel {count}",
+        ),
+    },
+    nothing_done="Nothing was sent.",
 )

@@ -15,7 +15,8 @@ from orders.states import CancelState, RefillState
 class ProviderRequest(models.Model):
     """A request about an accepted order: committed, then sent, then its answer recorded."""
 
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
+    # No index of its own: others begin with this column.
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", db_index=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -51,6 +52,10 @@ class CancelRequest(ProviderRequest):
                 condition=Q(next_action_at__isnull=False),
                 name="cancel_request_due",
             ),
+            # The staff's list, by each of its filters.
+            models.Index(fields=("state", "-id"), name="cancel_request_by_state"),
+            models.Index(fields=("provider", "-id"), name="cancel_request_of_provider"),
+            models.Index(fields=("provider", "state", "-id"), name="cancel_request_by_both"),
         )
 
     def __str__(self) -> str:
@@ -74,6 +79,13 @@ class Refill(ProviderRequest):
         indexes = (
             models.Index(
                 fields=("provider", "next_action_at"), condition=Q(next_action_at__isnull=False), name="refill_due"
+            ),
+            # The staff's list, by each of its filters and by the provider's id.
+            models.Index(fields=("state", "-id"), name="refill_by_state"),
+            models.Index(fields=("provider", "-id"), name="refill_of_provider"),
+            models.Index(fields=("provider", "state", "-id"), name="refill_by_both"),
+            models.Index(
+                fields=("provider", "upstream_id"), condition=~Q(upstream_id=""), name="refill_by_upstream_id"
             ),
             # What ended lately, for customers' news.
             models.Index(fields=("finished_at",), condition=Q(finished_at__isnull=False), name="refill_by_end"),

@@ -29,8 +29,19 @@ from catalog.pauses import PauseKind, pause_provider
 from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
-from orders.models import LateOrders, MoneyDay, Order, OrderDraft, OrderInReview, Orphan, SavedView, SendingStop
-from orders.states import ReviewReason, StopReason
+from orders.models import (
+    CancelRequest,
+    LateOrders,
+    MoneyDay,
+    Order,
+    OrderDraft,
+    OrderInReview,
+    Orphan,
+    Refill,
+    SavedView,
+    SendingStop,
+)
+from orders.states import CancelState, ReviewReason, StopReason
 from panel.accounts.blocking import block
 from panel.accounts.models import CustomerNote, Role, SignIn, User
 from panel.accounts.own_roles import give_rights
@@ -130,6 +141,8 @@ def open_shop(customer: User, provider: Provider) -> dict[str, Any]:
         service.category,
         order,
         OrderInReview.objects.get(),
+        CancelRequest.objects.create(order=order, provider=provider, state=CancelState.REFUSED, next_action_at=None),
+        Refill.objects.create(order=order, provider=provider),
         price_policy(),
         group,
         GroupMember.objects.create(customer=customer, group=group),

@@ -255,7 +255,9 @@ MODELS = {
     "orders.LateOrders": READ,
     "orders.MoneyDay": READ,
     "orders.Order": READ,
+    "orders.CancelRequest": READ,
     "orders.OrderInReview": READ,
+    "orders.Refill": READ,
     "orders.Orphan": READ,
     "orders.SendingStop": READ,
     "staff.SecondLook": READ,
@@ -352,6 +354,8 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "orders_order_change_view": (NOBODY, "orders.view_order"),
     "orders_order_columns": (NOBODY, "orders.view_order"),
     "orders_order_profit": "orders.view_order orders.view_profit",
+    "orders_cancelrequest_push_selected": (NOBODY, "orders.change_order"),
+    "orders_refill_push_selected": (NOBODY, "orders.change_order"),
     "orders_order_close_selected": (NOBODY, "orders.change_order"),
     "orders_order_refill_selected": (NOBODY, "orders.change_order"),
     "orders_order_send_again_selected": (NOBODY, "orders.change_order"),
@@ -379,7 +383,9 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     # They look alike by GET and POST.
     "catalog_syncrun_change": "catalog.view_syncrun",
     "catalog_typeword_change": STAFF,
+    "orders_cancelrequest_change": "orders.view_order",
     "orders_orderinreview_change": "orders.view_order",
+    "orders_refill_change": "orders.view_order",
 }
 
 # Values in the address of a page of the admin that are no key of its object.
@@ -410,6 +416,8 @@ LIST_ACTIONS = {
         "catalog.change_service",
     ),
     "ops.Alert resolve": "ops.change_alert",
+    "orders.CancelRequest push_many": "orders.change_order",
+    "orders.Refill push_many": "orders.change_order",
     "orders.Order ask_many": "orders.change_order",
     "orders.Order cancel_many": "orders.change_order",
     "orders.Order close_many": "orders.change_order",

@@ -90,7 +90,7 @@ def standard(model: str, page: str) -> tuple[str, str]:
     may = {verb: f"{app}.{verb}_{name}" for verb in MODELS[model].split()}
     if model == "accounts.Role":
         may = dict.fromkeys(may, "accounts.grant_roles")
-    if model == "orders.OrderInReview":
+    if model in ("orders.CancelRequest", "orders.OrderInReview", "orders.Refill"):
         may = dict.fromkeys(may, "orders.view_order")
     view, change = may["view"], may.get("change", NOBODY)
     return {
