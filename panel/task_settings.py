@@ -79,6 +79,7 @@ INTERVALS = {
     "panel.ops.tasks.check_settings": 60.0,
     "panel.ops.tasks.watch_business": 30.0,
     "panel.ops.tasks.tell_week": 3600.0,
+    "panel.ops.tasks.count_customers": 60.0,
     "panel.ops.tasks.prune": 3600.0,
 }
 # Beat ticks at least so often, in seconds. Whether a round is due is in the database, which no restart forgets.

@@ -1,6 +1,7 @@
 """Models of orders, drafts, drip-feeds, attempts, requests for cancels and refills, stops, restores and money."""
 
 from orders.models.attempts import PlacementAttempt
+from orders.models.customer_figures import CustomerFigures
 from orders.models.drafts import OrderDraft
 from orders.models.drips import DripFeed
 from orders.models.late import LateOrders
@@ -16,6 +17,7 @@ from orders.models.stops import SendingStop
 __all__ = (
     "CancelRequest",
     "CostCorrection",
+    "CustomerFigures",
     "DailySpending",
     "DatabaseIdentity",
     "DripFeed",

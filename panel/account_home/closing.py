@@ -20,7 +20,7 @@ from billing.deposits import waiting_deposits
 from billing.models import Entry, Payment, Wallet
 from billing.wallets import lock_wallet, wallet_of
 from catalog.models import Favourite
-from orders.models import DripFeed, Order, OrderColumns, OrderDraft, SavedView, StaffView
+from orders.models import CustomerFigures, DripFeed, Order, OrderColumns, OrderDraft, SavedView, StaffView
 from orders.states import OPEN, DripState
 from panel.accounts.models import AccountMail, ApiKey, CustomerNote, SignIn, User
 from panel.accounts.notices import queue_notice
@@ -148,7 +148,7 @@ def _forget(customer: User) -> None:
     sessions.delete()
     for model in (EmailAddress, Authenticator, AccountMail, SignIn, StaffView, OrderColumns):
         model.objects.filter(user=customer).delete()
-    for model in (Favourite, SavedView, NewsItem, NewsMail, NewsChoice, OrderDraft, CustomerNote):
+    for model in (Favourite, SavedView, NewsItem, NewsMail, NewsChoice, OrderDraft, CustomerNote, CustomerFigures):
         model.objects.filter(customer=customer).delete()
     panel = site.PANEL_NAME.value
     context = {

@@ -32,6 +32,7 @@ from panel.channels.tell import tell_what_is_due
 from panel.levels.move import move_customers
 from panel.lib import clock
 from panel.news.tell import tell_customers
+from panel.ops.customers.count import count_customers
 from panel.ops.pruning.prune import prune
 from panel.ops.watch.business import watch_business
 from panel.ops.weekly.tell import tell_week
@@ -66,6 +67,9 @@ ROUNDS: dict[str, Round] = {
         run_comparisons, "Compare days of payments with their gateways' lists.", "{count} days were looked at."
     ),
     "credit_payments": Round(run_payments, "Credit what came in through gateways.", "{count} payments were looked at."),
+    "count_customers": Round(
+        count_customers, "Count what customers spent and ordered, for their list.", "{count} customers were counted."
+    ),
     "count_figures": Round(
         count_figures, "Count the orders of the last weeks for the lists.", "The figures are counted."
     ),

@@ -6,6 +6,7 @@ from django.conf import settings
 from panel.alerts.errors.reports import close_quiet_errors
 from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
+from panel.ops.customers import count
 from panel.ops.invariants import prove_books
 from panel.ops.neighbours import watch_neighbours
 from panel.ops.pruning import prune as pruning
@@ -47,6 +48,12 @@ def watch_business() -> None:
 def tell_week() -> None:
     """Send the weekly proof, if it is time."""
     weekly.tell_week()
+
+
+@periodic
+def count_customers() -> None:
+    """Count the figures by which staff sort customers."""
+    count.count_customers()
 
 
 @periodic

@@ -17,6 +17,7 @@ from orders.models import Order
 from panel.accounts.models import User
 from panel.lib.admin.lists import LongChangeList
 from panel.lib.ordered_pages import place_of
+from panel.ops.customers.listing import SORTS
 from tests.bench.pages_urls import EMPTY
 
 # The deep page of a list is at this share of its length.
@@ -162,6 +163,10 @@ def staff_addresses(owner: User, customer: User) -> dict[str, str]:
         "wallet": reverse("admin:billing_wallet_change", args=[wallet.pk]),
         "deposit": reverse("admin:billing_deposit_change", args=[Deposit.objects.order_by("pk")[0].pk]),
         "entries: of one wallet": f"{reverse('admin:billing_entry_changelist')}?wallet__id__exact={wallet.pk}",
+        "late orders": reverse("admin:orders_lateorders_changelist"),
+        **{f"customers: by {sort}": f"{reverse('customers')}?sort={sort}" for sort in SORTS},
+        "customers: by spent, with money": f"{reverse('customers')}?sort=spent&balance=money",
+        "customers: by spent, an address": f"{reverse('customers')}?sort=spent&q={customer.email[:4]}",
         "metrics": reverse("metrics"),
     }
     for model_admin in admin.site._registry.values():

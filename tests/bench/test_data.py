@@ -12,10 +12,11 @@ from django.db.models import Exists, ForeignKey, OuterRef
 from billing.models import Deposit, Entry
 from catalog.models import Service
 from catalog.shop.changelog import record_shop_changes
-from orders.models import CancelRequest, DripFeed, Order, Refill
+from orders.models import CancelRequest, CustomerFigures, DripFeed, Order, Refill
 from orders.states import SUBMISSION_MOVES, CancelState, DripState, RefillState, ReviewReason, Status, Submission
 from panel.accounts.models import User
 from panel.lib.links.keys import link_key
+from panel.ops.customers.count import COLUMNS, count_customers
 from panel.ops.invariants import find_breaches
 from panel.ops.rounds import ROUNDS
 from tests import make
@@ -81,6 +82,11 @@ def test_data_when_filled_then_like_what_the_panel_writes():
     assert all(link_key(link) == key for link, key in Order.objects.values_list("link", "link_key")[:500])
     first = User.objects.filter(orders__isnull=False).order_by("pk")[0]
     assert first.orders.count() / ORDERS == pytest.approx(0.05, abs=0.01)
+    written = list(CustomerFigures.objects.order_by("pk").values_list("pk", *COLUMNS))
+    CustomerFigures.objects.all().delete()
+    count_customers()
+    counted = CustomerFigures.objects.filter(pk__in=[row[0] for row in written])
+    assert list(counted.order_by("pk").values_list("pk", *COLUMNS)) == written
     for name in ("submit_orders", "poll_orders", "send_requests", "poll_refills", "begin_runs", "reconcile_orders"):
         assert ROUNDS[name].run() == 0, name
 

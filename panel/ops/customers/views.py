@@ -19,8 +19,10 @@ from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.ops.customers import rights
 from panel.ops.customers.actions import actions_for
+from panel.ops.customers.count import counted_at
 from panel.ops.customers.head import head_of
-from panel.ops.customers.listing import customers_page
+from panel.ops.customers.list_controls import choices_of, columns_of
+from panel.ops.customers.listing import customers_page, read_query
 from panel.ops.customers.price_views import may_change_prices
 from panel.ops.customers.tabs import TABS, TABS_BY_KEY, Tab
 
@@ -37,18 +39,26 @@ class NoteForm(forms.Form):
 
 @require_GET
 def customers(request: HttpRequest) -> HttpResponse:
-    """Show the customers, or those whose address begins with what was typed."""
+    """Show the customers in the chosen order: all, or those that the filters let through."""
     _require(request, rights.VIEW_CUSTOMERS)
-    text = request.GET.get("q", "").replace("\0", "").strip()
     may_see = {
         "money": request.user.has_perm(rights.VIEW_MONEY),
         "orders": request.user.has_perm(rights.VIEW_ORDERS),
         "groups": request.user.has_perm(rights.VIEW_GROUPS),
     }
-    page = customers_page(
-        text=text, params=request.GET.dict(), with_money=may_see["money"], with_orders=may_see["orders"]
-    )
-    context = {"title": "Customers", "page": page, "text": text, "may_see": may_see}
+    params = request.GET.dict()
+    rights_of = {f"with_{part}": may for part, may in may_see.items()}
+    query = read_query(params, **rights_of)
+    page = customers_page(query=query, params=params, with_money=may_see["money"], with_orders=may_see["orders"])
+    context = {
+        "title": "Customers",
+        "page": page,
+        "query": query,
+        "may_see": may_see,
+        "columns": columns_of(query, params, **rights_of),
+        "choices": choices_of(query, **rights_of),
+        "counted_at": counted_at(),
+    }
     return _page(request, "admin/customers/list.html", context)
 
 

@@ -25,6 +25,7 @@ from panel.accounts.models import ApiKey, User
 from tests import unguarded
 from tests.bench.data.catalog import write_catalog
 from tests.bench.data.customers import write_customers
+from tests.bench.data.figures import write_customer_figures
 from tests.bench.data.money import write_deposits, write_entries, write_wallets
 from tests.bench.data.orders import write_drips, write_orders, write_polls
 from tests.bench.data.plan import Plan
@@ -129,6 +130,8 @@ def fill(*, orders: int, url: str = "http://127.0.0.1:9/api/v2") -> Filled:
             write_entries(writer, plan)
         with step("wallets"):
             write_wallets(writer, plan)
+        with step("figures of customers"):
+            write_customer_figures(writer, plan)
         with step("indexes"):
             for _, build in reversed(indexes):
                 writer.execute(build)

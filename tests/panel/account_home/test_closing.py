@@ -141,6 +141,7 @@ GONE = {
     "news.NewsItem.customer",
     "news.NewsMail.customer",
     "news.NewsChoice.customer",
+    "orders.CustomerFigures.customer",
     "orders.OrderDraft.customer",
     "orders.OrderColumns.user",
     "orders.SavedView.customer",

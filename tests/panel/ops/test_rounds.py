@@ -15,6 +15,7 @@ OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "check_settings"}
 # Rounds that never had a command of their own.
 NEW = {
     "compare_payment_days",
+    "count_customers",
     "count_late_orders",
     "credit_payments",
     "move_customers",
