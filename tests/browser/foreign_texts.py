@@ -81,7 +81,7 @@ FOREIGN = {
     "ops.Alert": "text",
     "ops.ErrorReport": "message trace where",
     "orders.OrderEvent": "text",
-    "orders.PlacementAttempt": "body detail search_note orphans",
+    "orders.PlacementAttempt": "body detail search_note orphans sent",
     "orders.OrderPoll": "unknown_word",
     "orders.Orphan": "upstream_id status_text note",
     "orders.CancelRequest": "note",
@@ -138,6 +138,7 @@ OURS = {
     "catalog.PriceChange": "edits",
     "catalog.Provider": "api_url api_key_encrypted currency request_id_parameter pause_kind balance_currency dialect",
     "catalog.ProviderWord": "read_as",
+    "catalog.ServiceFigures": "borrowed_from",
     "catalog.TypeWord": "type",
     "catalog.UpstreamService": "type",
     "channels.Channel": "target secret_encrypted old_secret_encrypted topics",
@@ -186,6 +187,7 @@ _SHAPES: dict[str, Callable[[str], Any]] = {
     "orders.PlacementAttempt.orphans": lambda text: [
         {"id": text, "status": text, "remains": text, "charge": text, "agrees": True}
     ],
+    "orders.PlacementAttempt.sent": lambda text: {"host": text, "header": text, "fields": [[text, text]]},
     "billing.GatewayCall.body": lambda text: text.encode(),
     "billing.GatewayCall.headers": lambda text: {"user-agent": text},
     "billing.ComparedDay.listed": lambda text: [

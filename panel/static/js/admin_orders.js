@@ -1,31 +1,10 @@
-// The staff's list of orders: copies a link, suggests services, sums what is selected, selects by lines on a phone, and
-// closes what is open.
+// The staff's list of orders: suggests services, sums what is selected, selects by lines on a phone, and closes what is
+// open.
 (() => {
   "use strict";
 
-  const SHOWN = 2_000;
   const TYPING = 150;
   const list = document.getElementById("changelist");
-  const said = Object.assign(document.createElement("p"), { className: "visually-hidden", role: "status" });
-  document.body.append(said);
-
-  const copy = async (button) => {
-    const icon = button.querySelector(".material-symbols-outlined");
-    let isDone = true;
-    try {
-      await navigator.clipboard.writeText(button.dataset.link);
-    } catch {
-      isDone = false;
-    }
-    icon.textContent = isDone ? "check" : "error";
-    said.textContent = isDone ? "Copied" : "The browser did not allow to copy";
-    setTimeout(() => { icon.textContent = "content_copy"; }, SHOWN);
-  };
-
-  document.addEventListener("click", ({ target }) => {
-    const button = target.closest(".copy-link");
-    if (button) copy(button);
-  });
 
   // The services that have what is typed in their names.
   const suggest = async (field) => {

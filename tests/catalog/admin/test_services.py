@@ -95,7 +95,7 @@ def test_list_when_services_are_many_then_statements_stay_the_same(provider, sta
         ServiceFigures.objects.create(service=one, orders=5, ended=4, completed=3, profit=-1, seconds=90)
     with statements() as many:
         staff_client.get(LIST)
-    assert len(many) == len(few) <= 16
+    assert len(many) == len(few) <= 18
     for query in ("?q=Followers", "?health=healthy", "?margin_from=1&margin_to=90", "?on_sale=1", "?type=default"):
         with statements() as filtered:
             staff_client.get(LIST + query)
