@@ -47,7 +47,7 @@ UNFOLD: dict[str, object] = {
         "show_all_applications": False,
         "navigation": [
             {
-                "title": "Operations",
+                "title": "Every day",
                 "items": [
                     {
                         "title": "Overview",
@@ -61,10 +61,6 @@ UNFOLD: dict[str, object] = {
                         "active": lambda request: _is_at(request, "needs_you"),
                     },
                     {
-                        **_item("Orders in review", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
-                        "badge": "panel.ops.dashboard.reviews_badge",
-                    },
-                    {
                         **_item("Orders", "receipt_long", "orders_order_changelist", "orders.view_order"),
                         # The default would also highlight this on the profit page, whose address is below it.
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
@@ -74,13 +70,37 @@ UNFOLD: dict[str, object] = {
                         "badge": "panel.ops.dashboard.late_badge",
                     },
                     {
-                        **_item("Second looks", "preview", "staff_secondlook_changelist", "staff.view_secondlook"),
-                        "badge": "panel.ops.dashboard.second_looks_badge",
+                        **_item("Orders in review", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
+                        "badge": "panel.ops.dashboard.reviews_badge",
                     },
                     _item("Refills", "autorenew", "orders_refill_changelist", "orders.view_order"),
                     _item("Cancel requests", "cancel", "orders_cancelrequest_changelist", "orders.view_order"),
-                    _item("Sending", "send", "orders_sendingstop_changelist", "orders.view_sendingstop"),
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
+                    {
+                        "title": "Customers",
+                        "icon": "groups",
+                        "link": reverse_lazy("customers"),
+                        "permission": lambda request: request.user.has_perm("accounts.view_user"),
+                        "active": lambda request: _is_at(request, "customer"),
+                    },
+                    {
+                        **_item("Deposits", "savings", "billing_deposit_changelist", "billing.view_deposit"),
+                        "badge": "panel.ops.dashboard.deposits_badge",
+                    },
+                    {
+                        **_item("Second looks", "preview", "staff_secondlook_changelist", "staff.view_secondlook"),
+                        "badge": "panel.ops.dashboard.second_looks_badge",
+                    },
+                    {
+                        **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
+                        "badge": "panel.ops.dashboard.open_alerts_badge",
+                    },
+                ],
+            },
+            {
+                "title": "Money",
+                "collapsible": True,
+                "items": [
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
                     {
                         "title": "Weekly proof",
@@ -89,77 +109,13 @@ UNFOLD: dict[str, object] = {
                         "permission": lambda request: request.user.has_perm("orders.view_profit"),
                     },
                     _item("Providers' money", "account_balance", "orders_moneyday_changelist", "orders.view_profit"),
-                    _item("Goodwill", "volunteer_activism", "staff_staffdeed_changelist", "staff.view_staffdeed"),
-                    {
-                        **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
-                        "badge": "panel.ops.dashboard.open_alerts_badge",
-                    },
-                    _item("Errors", "bug_report", "ops_errorreport_changelist", "ops.view_errorreport"),
-                    _item("Channels", "notifications_active", "channels_channel_changelist", "channels.view_channel"),
-                    _item("Deliveries", "outbox", "channels_delivery_changelist", "channels.view_delivery"),
-                    _item("Activity", "manage_search", "activity_act_changelist", "activity.view_act"),
-                    _item("Limits of staff", "rule", "staff_stafflimit_changelist", "staff.view_stafflimit"),
-                    {
-                        "title": "Settings",
-                        "icon": "settings",
-                        "link": reverse_lazy("settings"),
-                        "permission": lambda request: request.user.has_perm("site.change_settings"),
-                        "active": lambda request: _is_at(request, "settings"),
-                    },
-                ],
-            },
-            {
-                "title": "Catalog",
-                "items": [
-                    {
-                        **_item("Inbox", "inbox", "catalog_catalogchange_changelist", "catalog.view_catalogchange"),
-                        "badge": "panel.ops.dashboard.inbox_badge",
-                    },
-                    _item("Providers", "hub", "catalog_provider_changelist", "catalog.view_provider"),
-                    _item(
-                        "Providers' words", "translate", "catalog_providerword_changelist", "catalog.view_providerword"
-                    ),
-                    _item("Providers' types", "category", "catalog_typeword_changelist", "catalog.view_typeword"),
-                    _item("Services", "sell", "catalog_service_changelist", "catalog.view_service"),
-                    _item("Categories", "folder", "catalog_category_changelist", "catalog.view_category"),
-                    _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),
-                    _item("Price changes", "history", "catalog_pricechange_changelist", "catalog.view_pricechange"),
-                    _item("Imports", "sync", "catalog_syncrun_changelist", "catalog.view_syncrun"),
-                ],
-            },
-            {
-                "title": "Customers",
-                "items": [
-                    {
-                        "title": "Customers",
-                        "icon": "groups",
-                        "link": reverse_lazy("customers"),
-                        "permission": lambda request: request.user.has_perm("accounts.view_user"),
-                        "active": lambda request: _is_at(request, "customer"),
-                    },
-                    _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
-                    _item("Sign-ins", "login", "accounts_signin_changelist", "accounts.view_signin"),
-                    _item("Roles", "badge", "accounts_role_changelist", "accounts.grant_roles"),
-                    _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
-                    _item(
-                        "Customer groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"
-                    ),
-                    _item("Levels", "stairs", "levels_levelmove_changelist", "levels.view_levelmove"),
-                    _item(
-                        "Customer prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
-                    ),
-                    {
-                        **_item("Deposits", "savings", "billing_deposit_changelist", "billing.view_deposit"),
-                        "badge": "panel.ops.dashboard.deposits_badge",
-                    },
-                    _item("Coupons", "redeem", "billing_coupon_changelist", "billing.view_coupon"),
+                    _item("Money in", "calendar_month", _MONEY_IN, "billing.view_payment"),
                     {
                         **_item("Payments", "move_to_inbox", "billing_payment_changelist", "billing.view_payment"),
                         "active": lambda request: (
                             _is_at(request, "billing_payment_") and not _is_at(request, _MONEY_IN)
                         ),
                     },
-                    _item("Money in", "calendar_month", _MONEY_IN, "billing.view_payment"),
                     _item("Reconciliation", "balance", "billing_comparedday_changelist", "billing.view_payment"),
                     {
                         **_item("Bank statements", "account_balance", "billing_bankline_match", "billing.view_payment"),
@@ -170,11 +126,63 @@ UNFOLD: dict[str, object] = {
                     _item(
                         "Gateway calls", "call_received", "billing_gatewaycall_changelist", "billing.view_gatewaycall"
                     ),
+                    _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
+                    _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),
+                    _item("Goodwill", "volunteer_activism", "staff_staffdeed_changelist", "staff.view_staffdeed"),
                     _item(
                         "Payment methods", "payments", "billing_paymentmethod_changelist", "billing.view_paymentmethod"
                     ),
-                    _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
-                    _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),
+                    _item("Coupons", "redeem", "billing_coupon_changelist", "billing.view_coupon"),
+                ],
+            },
+            {
+                "title": "Catalog",
+                "collapsible": True,
+                "items": [
+                    _item("Services", "sell", "catalog_service_changelist", "catalog.view_service"),
+                    _item("Categories", "folder", "catalog_category_changelist", "catalog.view_category"),
+                    {
+                        **_item("Inbox", "inbox", "catalog_catalogchange_changelist", "catalog.view_catalogchange"),
+                        "badge": "panel.ops.dashboard.inbox_badge",
+                    },
+                    _item("Providers", "hub", "catalog_provider_changelist", "catalog.view_provider"),
+                    _item("Imports", "sync", "catalog_syncrun_changelist", "catalog.view_syncrun"),
+                    _item(
+                        "Providers' words", "translate", "catalog_providerword_changelist", "catalog.view_providerword"
+                    ),
+                    _item("Providers' types", "category", "catalog_typeword_changelist", "catalog.view_typeword"),
+                    _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),
+                    _item("Price changes", "history", "catalog_pricechange_changelist", "catalog.view_pricechange"),
+                    _item(
+                        "Customer groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"
+                    ),
+                    _item("Levels", "stairs", "levels_levelmove_changelist", "levels.view_levelmove"),
+                    _item(
+                        "Customer prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
+                    ),
+                ],
+            },
+            {
+                "title": "Panel",
+                "collapsible": True,
+                "items": [
+                    {
+                        "title": "Settings",
+                        "icon": "settings",
+                        "link": reverse_lazy("settings"),
+                        "permission": lambda request: request.user.has_perm("site.change_settings"),
+                        "active": lambda request: _is_at(request, "settings"),
+                    },
+                    _item("Sending", "send", "orders_sendingstop_changelist", "orders.view_sendingstop"),
+                    _item("Channels", "notifications_active", "channels_channel_changelist", "channels.view_channel"),
+                    _item("Deliveries", "outbox", "channels_delivery_changelist", "channels.view_delivery"),
+                    _item("Errors", "bug_report", "ops_errorreport_changelist", "ops.view_errorreport"),
+                    _item("Activity", "manage_search", "activity_act_changelist", "activity.view_act"),
+                    _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _item("Sign-ins", "login", "accounts_signin_changelist", "accounts.view_signin"),
+                    _item("Roles", "badge", "accounts_role_changelist", "accounts.grant_roles"),
+                    _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
+                    _item("Limits of staff", "rule", "staff_stafflimit_changelist", "staff.view_stafflimit"),
                 ],
             },
         ],

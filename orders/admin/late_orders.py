@@ -178,7 +178,7 @@ def trend_of(*, late: int, yesterday: int, since: datetime, now: datetime) -> tu
     """Return how the count compares with yesterday's, and the class of the look for it. Pure."""
     if not yesterday:
         is_new = panel_day(since) == panel_day(now)
-        return f"{'New' if is_new else 'Late'} since {duration_text(max(now - since, timedelta(0)))}", "is-look"
+        return "New today" if is_new else f"For {duration_text(now - since)}", "is-look"
     if late > yesterday:
         return f"Up from {yesterday:,} yesterday", "is-broken"
     return (f"Down from {yesterday:,} yesterday", "is-fine") if late < yesterday else ("As yesterday", "")

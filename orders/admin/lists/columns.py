@@ -13,7 +13,7 @@ from orders.models import OrderColumns
 from panel.accounts.models import User
 
 # Pixels of the box and of the order's number, which each line has.
-_ALWAYS = 156
+_ALWAYS = 172
 # The widths of windows differ by steps of so many pixels: see `.fits-` in admin_orders.css.
 _STEP, _NARROWEST, _WIDEST = 50, 700, 2_000
 
@@ -44,7 +44,7 @@ COLUMNS = (
     Column("provider", "Provider", 100, cells.provider, "is-name"),
     Column("source", "Ordered with", 96, cells.source, "is-source"),
     Column("start", "Start", 84, cells.start, "is-end is-count"),
-    Column("delivered", "Delivered", 164, cells.delivered, "is-end is-delivered", 4, is_first=True),
+    Column("delivered", "Delivered", 156, cells.delivered, "is-end is-delivered", 4, is_first=True),
     Column("charge", "Charge", 80, cells.charge, "is-end is-money", 1, is_first=True, is_on_phones=True),
     Column("refunded", "Refunded", 80, cells.refunded, "is-end is-money"),
     Column("cost", "Cost", 84, cells.cost, "is-end is-money", tells_costs=True),

@@ -110,8 +110,8 @@ def test_page_when_many_services_are_late_then_worst_and_no_more_statements(staf
 @pytest.mark.parametrize(
     ("late", "yesterday", "hours", "text"),
     [
-        (5, 0, 0, "New since under a minute"),
-        (5, 0, 49, "Late since 2 days"),
+        (5, 0, 0, "New today"),
+        (5, 0, 49, "For 2 days"),
         (5, 3, 49, "Up from 3 yesterday"),
         (2, 3, 49, "Down from 3 yesterday"),
         (3, 3, 49, "As yesterday"),
