@@ -39,12 +39,14 @@ def test_permission_when_the_code_asks_for_it_then_offered_or_the_owners():
 def test_model_when_it_has_a_page_then_seeing_it_is_a_right():
     labels = {f"{model._meta.app_label}.view_{model._meta.model_name}" for model in site._registry}
     ours = {label for label in labels if label.partition(".")[0] in OUR_APPS}
-    # Seen with another right: orders in review and late ones with orders, the reckoning with profit, roles with handing
-    # them out, days and lines of banks with payments.
+    # Seen with another right: orders in review, late ones and their requests with orders, the reckoning with profit,
+    # roles with handing them out, days and lines of banks with payments.
     elsewhere = {
         "billing.view_bankline",
         "billing.view_comparedday",
+        "orders.view_cancelrequest",
         "orders.view_orderinreview",
+        "orders.view_refill",
         "orders.view_lateorders",
         "orders.view_moneyday",
         "accounts.view_role",
