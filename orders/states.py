@@ -154,6 +154,7 @@ class EventKind(models.TextChoices):
     REVIEW = "review", "Review"
     CANCEL = "cancel", "Cancel"
     REFILL = "refill", "Refill"
+    OFFER = "offer", "Offered again"
     STAFF = "staff", "Staff"
 
 

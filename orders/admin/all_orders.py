@@ -11,7 +11,7 @@ from orders.admin.ask_one import AskOneAdmin
 from orders.admin.bulk_pages import BulkAdmin
 from orders.admin.lists.pages import OrderListPages
 from orders.admin.lists.query import FILTERS
-from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, CLOSE_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
+from orders.admin.many_orders import ASK_PAGE, CANCEL_PAGE, CLOSE_PAGE, OFFER_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE
 from orders.admin.order_export import ExportAdmin
 from orders.admin.order_list import OrderChangeList
 from orders.admin.orders import OrderPages
@@ -27,8 +27,8 @@ class OrderAdmin(BulkAdmin, ExportAdmin, AskOneAdmin, OrderListPages, OrderPages
     list_fullwidth = True
     list_select_related = ("customer",)
     sortable_by = ()
-    bulk_pages = (ASK_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE, CANCEL_PAGE, CLOSE_PAGE)
-    actions = ("ask_many", "refill_many", "send_again_many", "cancel_many", "close_many", "export_many")
+    bulk_pages = (ASK_PAGE, REFILL_PAGE, SEND_AGAIN_PAGE, CANCEL_PAGE, CLOSE_PAGE, OFFER_PAGE)
+    actions = ("ask_many", "refill_many", "send_again_many", "cancel_many", "close_many", "offer_many", "export_many")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OrderChangeList]:
         return OrderChangeList

@@ -8,7 +8,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from orders.admin.bulk_pages import BulkPage, Way
-from orders.many import ask, cancel, close, push, refill, send_again
+from orders.many import ask, cancel, close, offer, push, refill, send_again
 from orders.many.actions import Data
 from orders.models import Order
 from orders.second_looks import WITHDRAW, ask_for_orders, ask_to_close
@@ -149,6 +149,24 @@ CLOSE_PAGE = BulkPage(
     ask=_ask_to_close,
     is_routine=False,
     is_danger=True,
+)
+
+OFFER_PAGE = BulkPage(
+    name="offer",
+    title="Offer canceled orders again",
+    text=(
+        "Nothing is charged. Each customer reads the offer on the page of the order for 30 days, with a button that "
+        "opens the order form filled in, at the price of that moment, and orders anew or not."
+    ),
+    button="Offer {orders} again",
+    action=offer.OFFER,
+    ways={
+        "": Way(
+            "canceled and refunded in full, of services that are on sale: offered to their customers.",
+            "{count} offered to their customers again",
+        )
+    },
+    nothing_done="Nothing was offered.",
 )
 
 PUSH_REFILLS_PAGE = BulkPage(

@@ -39,6 +39,7 @@ _EVENT_LOOKS = {
     EventKind.REVIEW: ("is-look", "gavel"),
     EventKind.CANCEL: ("is-quiet", "cancel"),
     EventKind.REFILL: ("is-quiet", "sync"),
+    EventKind.OFFER: ("is-info", "add_shopping_cart"),
     EventKind.STAFF: ("is-quiet", "person"),
 }
 _STATUS_LOOKS = {

@@ -329,8 +329,12 @@ class OrderEvent(models.Model):
 
     class Meta:
         ordering = ("created_at", "pk")
-        # Only events of people: most have no actor.
-        indexes = (models.Index(fields=("actor",), condition=Q(actor__isnull=False), name="event_of_actor"),)
+        indexes = (
+            # Only events of people: most have no actor.
+            models.Index(fields=("actor",), condition=Q(actor__isnull=False), name="event_of_actor"),
+            # Customers' news look for the latest.
+            models.Index(fields=("created_at",), condition=Q(kind=EventKind.OFFER), name="event_of_offer"),
+        )
 
     def __str__(self) -> str:
         return f"{EventKind(self.kind).label} of order {self.order_id}" if self.kind in EventKind else self.kind

@@ -15,7 +15,14 @@ from panel.news.models import NewsChoice, NewsKind
 Pace = NewsChoice.Pace
 
 # The kinds that may be mailed. About each decided deposit a mail is sent anyway: see billing/mails.py.
-MAILED = (NewsKind.ORDER_ENDED, NewsKind.REFUNDED, NewsKind.REFILL_ENDED, NewsKind.FAVOURITE_PRICE, NewsKind.LEVEL_UP)
+MAILED = (
+    NewsKind.ORDER_ENDED,
+    NewsKind.REFUNDED,
+    NewsKind.REFILL_ENDED,
+    NewsKind.ORDER_OFFERED,
+    NewsKind.FAVOURITE_PRICE,
+    NewsKind.LEVEL_UP,
+)
 # When the mails of each day go out, in the panel's time zone.
 DIGEST_AT = time(8)
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from billing.models import Deposit, Entry
 from catalog.models import Favourite, ShelfNews
-from orders.models import Order, Refill
-from orders.states import FINAL, RefillState
+from orders.models import Order, OrderEvent, Refill
+from orders.states import FINAL, EventKind, RefillState
 from panel.levels.models import LevelMove
 from panel.lib.money import BASIS
 from panel.news.models import NewsKind
@@ -51,12 +51,13 @@ def span_begin(moment: datetime) -> datetime:
 
 
 def find_between(since: datetime, until: datetime) -> list[Finding]:
-    """Return what happened from `since` on and before `until`. Seven statements, however much it is."""
+    """Return what happened from `since` on and before `until`. Eight statements, however much it is."""
     found: dict[tuple[int, str], Finding] = {}
     for one in (
         *_ended_orders(since, until),
         *_refunds(since, until),
         *_ended_refills(since, until),
+        *_offers(since, until),
         *_decided_deposits(since, until),
         *_prices(since, until),
         *_levels(since, until),
@@ -117,6 +118,15 @@ def _ended_refills(since: datetime, until: datetime) -> Iterator[Finding]:
     ):
         at = _at(moment)
         yield Finding(customer, kind, _key(kind, state, at), state, at, {order}, order, name[:_MAX_NAME])
+
+
+def _offers(since: datetime, until: datetime) -> Iterator[Finding]:
+    offers = OrderEvent.objects.filter(kind=EventKind.OFFER, created_at__gte=since, created_at__lt=until).order_by()
+    kind = NewsKind.ORDER_OFFERED
+    for order, customer, name, moment in offers.values_list(
+        "order_id", "order__customer_id", "order__service_name", "created_at"
+    ):
+        yield Finding(customer, kind, _key(kind, "", moment), "", moment, {order}, order, name[:_MAX_NAME])
 
 
 def _decided_deposits(since: datetime, until: datetime) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ class NewsKind(models.TextChoices):
     ORDER_ENDED = "order_ended", _("Orders that ended")
     REFUNDED = "refunded", _("Refunds")
     REFILL_ENDED = "refill_ended", _("Refills that ended")
+    ORDER_OFFERED = "order_offered", _("Canceled orders that our team offers again")
     DEPOSIT_DECIDED = "deposit_decided", _("Deposits that were decided")
     FAVOURITE_PRICE = "favourite_price", _("Prices of favorites")
     LEVEL_UP = "level_up", _("Levels that you reach")
@@ -92,6 +93,7 @@ class NewsChoice(models.Model):
     refunded = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER)
     refill_ended = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER)
     favourite_price = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER)
+    order_offered = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER, db_default="never")
     level_up = models.CharField(max_length=8, choices=Pace.choices, default=Pace.NEVER, db_default="never")
 
     class Meta:

@@ -29,6 +29,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     NewsKind.REFILL_ENDED: ("success", "droplet"),
     RefillState.REJECTED: ("danger", "x-circle"),
     RefillState.REFUSED: ("danger", "x-circle"),
+    NewsKind.ORDER_OFFERED: ("info", "arrow-repeat"),
     NewsKind.DEPOSIT_DECIDED: ("success", "wallet2"),
     NewsKind.LEVEL_UP: ("success", "arrow-up-right"),
     ShelfNews.Kind.CHEAPER: ("success", "arrow-down-right"),
@@ -85,6 +86,8 @@ def _sentence(item: NewsItem) -> str:
         return _of_refunds(item)
     if item.kind == NewsKind.REFILL_ENDED:
         return _of_refills(item)
+    if item.kind == NewsKind.ORDER_OFFERED:
+        return _of_offers(item)
     if item.kind == NewsKind.DEPOSIT_DECIDED:
         if item.word == Deposit.State.APPROVED:
             return _("%(amount)s was added to your wallet.")
@@ -130,6 +133,16 @@ def _of_refills(item: NewsItem) -> str:
     return ngettext("%(count)s refill was refused.", "%(count)s refills were refused.", item.count)
 
 
+def _of_offers(item: NewsItem) -> str:
+    if item.number is not None:
+        return _("Our team offers to order %(number)s again, and nothing is charged before you confirm it: %(name)s")
+    return ngettext(
+        "Our team offers to order %(count)s canceled order again. Nothing is charged before you confirm it.",
+        "Our team offers to order %(count)s canceled orders again. Nothing is charged before you confirm it.",
+        item.count,
+    )
+
+
 def _of_levels(item: NewsItem) -> str:
     if item.change_bp:
         return _("You reached the level %(name)s: what you order now costs %(discount)s less than the list price.")
@@ -159,6 +172,8 @@ def _path(item: NewsItem) -> str:
         return reverse("order_detail", args=[item.number])
     if item.kind == NewsKind.ORDER_ENDED:
         return f"{reverse('order_list')}?{urlencode({'status': item.word})}"
+    if item.kind == NewsKind.ORDER_OFFERED:
+        return f"{reverse('order_list')}?{urlencode({'status': Status.CANCELED})}"
     if item.kind == NewsKind.REFUNDED:
         return f"{reverse('wallet')}?{urlencode({'kind': Entry.Kind.REFUND})}"
     return reverse("order_list")

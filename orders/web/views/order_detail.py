@@ -19,6 +19,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from catalog.selectors import times_of
 from orders.common.link_waits import waits_for
+from orders.common.reorder_offers import is_offer_open
 from orders.models import Order, OrderEvent
 from orders.requests.bulk import plan_cancels
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
@@ -126,7 +127,7 @@ def _standing(request: HttpRequest, order: Order, events: Sequence[OrderEvent]) 
         "expected_end": end,
         "lasted": int((order.finished_at - order.created_at).total_seconds()) if order.finished_at else None,
         "is_end_undecided": is_end_undecided(order.status, order.review_reason),
-        "missing": missing_of(order=order),
+        "missing": missing_of(order=order, is_offered=is_offer_open(order, events)),
         "refill_until": _refill_until(order),
         # A message that was true while the order was open.
         "over": tag_of(order) if order.is_final else "",

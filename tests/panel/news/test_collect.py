@@ -13,7 +13,8 @@ from billing import ledger
 from billing.deposits import approve_deposit, refuse_deposit
 from billing.models import Entry
 from catalog.models import Favourite, ShelfNews
-from orders.models import Refill
+from orders.models import OrderEvent, Refill
+from orders.states import EventKind
 from panel.accounts.models import User
 from panel.news.choices import choose_mails
 from panel.news.collect import MAX_SPAN, SETTLED, collect_news
@@ -106,7 +107,7 @@ def test_round_when_there_is_more_then_no_more_statements(customer, other, servi
         return len(found)
 
     few = round_of(1, earlier())
-    assert round_of(20, earlier(SPAN / timedelta(minutes=1))) == few <= 12
+    assert round_of(20, earlier(SPAN / timedelta(minutes=1))) == few <= 13
 
 
 def test_refunds_when_posted_then_their_sum(customer, started):
@@ -139,6 +140,18 @@ def test_refill_when_it_ended_then_an_item(customer, service, started):
     Refill.objects.create(order=order, provider=order.provider, state="unfollowed", finished_at=timezone.now())
     collect_news()
     assert texts(customer) == [f"The refill of order {order.pk} was completed: Followers <b>real</b>"]
+
+
+def test_offers_when_made_then_one_item_that_leads_to_the_orders(customer, service, started):
+    orders = [ended_order(customer, service, at=earlier() - timedelta(days=2), status="canceled") for _ in range(2)]
+    for count, text, path in (
+        (1, f"Our team offers to order {orders[0].pk} again", f"/orders/{orders[0].pk}/"),
+        (2, "Our team offers to order 2 canceled orders again.", "/orders/?status=canceled"),
+    ):
+        OrderEvent.objects.create(order=orders[count - 1], kind=EventKind.OFFER, created_at=span_begin(timezone.now()))
+        assert collect_news() == 1
+        line = line_of(NewsItem.objects.get(kind="order_offered"))
+        assert (line.text[: len(text)], line.path) == (text, path)
 
 
 def test_price_when_a_favorite_changes_then_told_to_whom_it_is_one(customer, other, service, started):

@@ -116,7 +116,8 @@ def test_marking_when_the_moment_is_odd_then_no_error(until, client, customer):
 
 
 def test_choices_when_saved_then_kept_and_odd_ones_refused(client, customer):
-    paces = {"order_ended": "at_once", "refunded": "daily", "refill_ended": "never", "favourite_price": "never"}
+    kinds = ("order_ended", "refunded", "refill_ended", "order_offered", "favourite_price")
+    paces = dict.fromkeys(kinds, "never") | {"order_ended": "at_once", "refunded": "daily"}
     assert client.post("/account/news/", paces).status_code == 302
     assert (choice_of(customer).order_ended, choice_of(customer).refunded) == ("at_once", "daily")
     page = client.get("/account/news/").content.decode()
