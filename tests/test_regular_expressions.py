@@ -98,6 +98,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/bonus_terms.py: _WORDS": Untrusted("a hidden field of a form", MAX_BODY),
     "billing/promotions/coupons.py: _CODE": Untrusted("a field of the owner's form", MAX_BODY),
     "billing/references.py: _WORD": Untrusted("a reference in a signed call, or a bank's text", MAX_LINE),
+    "panel/lib/read_only.py: \\w+": Trusted("statements, whose values are no part of their text"),
     "panel/lib/signatures.py: _ID": Untrusted("a header", MAX_HEADER),
     "panel/lib/signatures.py: _SECONDS": Untrusted("a header", MAX_HEADER),
     "billing/web/entry_lines.py: _DEPOSIT_KEY": Trusted("keys of ledger entries, written by the panel"),

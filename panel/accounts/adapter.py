@@ -25,13 +25,13 @@ from django.utils.translation import gettext as _
 from panel.accounts.addresses import hold_account, is_taken, was_moved_from
 from panel.accounts.blocking import is_blocked
 from panel.accounts.client_address import client_address
-from panel.accounts.models import SignIn, User
+from panel.accounts.models import SignIn, User, Visit
 from panel.accounts.notices import queue_notice
 from panel.accounts.sign_in.devices import device_of, remember_device
 from panel.accounts.sign_in.log import client_agent, record_failure, record_sign_in
 from panel.accounts.sign_in.wrong_passwords import count_attempt, forget_attempts
 from panel.accounts.sign_up import waits_for_code
-from panel.accounts.view_as.grant import end_visit
+from panel.accounts.visits import end_visit, end_visits_of
 from panel.lib import clock
 from panel.lib.recent_sign_in import MAX_AGE, is_recent
 from panel.site import registry as site
@@ -60,6 +60,8 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         if not same.update(password=user.password):
             raise PermissionDenied
+        if user.is_staff:
+            end_visits_of(staff_id=user.pk)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Confirm an address of the account. Return False if it was removed or the account was moved away from it."""
@@ -133,7 +135,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def logout(self, request: HttpRequest) -> None:
-        end_visit(request, why="they signed out")
+        end_visit(request, how=Visit.End.SIGNED_OUT)
         super().logout(request)
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:

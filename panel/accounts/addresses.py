@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from panel.accounts.models import AccountMail, User
+from panel.accounts.visits import end_visits_of
 from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
 
@@ -49,6 +50,8 @@ def change_address(*, user: User, address: str) -> None:
             )
             if not moved:
                 raise AddressRefused(_("The address changed since you opened this page. Look at it again."))
+            if user.is_staff:
+                end_visits_of(staff_id=user.pk)
             EmailAddress.objects.filter(user=user).delete()
             EmailAddress.objects.create(user=user, email=new, primary=True, verified=False)
             kind, now = AccountMail.Kind.ADDRESS, clock.now()

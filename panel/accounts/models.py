@@ -1,5 +1,5 @@
-"""Customers and staff, identified by e-mail address; their API keys, notes about them, mails that must reach them, and
-sign-ins.
+"""Customers and staff, identified by e-mail address; their API keys, notes about them, mails that must reach them,
+sign-ins, and visits of staff.
 """
 
 from __future__ import annotations
@@ -264,3 +264,48 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_outcome_display()}: {self.user or self.typed or 'several addresses'}"
+
+
+class Visit(models.Model):
+    """A person of the staff views the pages of a customer, reading only, until it is ended or `until` has come.
+
+    One that ran out while nobody looked is never marked as ended. The session of the staff holds the number of its
+    visit; whether the visit is still on is decided here, as a session may be stored again as it was read before.
+    """
+
+    class End(models.TextChoices):
+        LEFT = "left", "they left"
+        SIGNED_OUT = "signed_out", "they signed out"
+        IDLE = "idle", "they were signed out, being away for long"
+        SESSIONS = "sessions", "their password or address changed, or they ended their sessions"
+        AGAIN = "again", "they opened them again"
+        ANOTHER = "another", "another customer's pages were opened"
+        TIME = "time", "the 15 minutes are over"
+        RIGHT = "right", "it is not allowed any more"
+        ACCOUNT = "account", "the account is not a customer's any more"
+
+    staff = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    customer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    began_at = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    how_it_ended = models.CharField(max_length=10, choices=End.choices, blank=True, default="", db_default="")
+
+    class Meta:
+        default_permissions = ()
+        indexes = (models.Index(fields=("until",), name="visit_until"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(until__gt=models.F("began_at")), name="visit_until_after_began"),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, how_it_ended="") | Q(ended_at__isnull=False) & ~Q(how_it_ended=""),
+                name="visit_ended_with_a_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Visit {self.pk}"
+
+    @property
+    def end_text(self) -> str:
+        """Return until when, as "14:05 CEST": in the panel's zone, in which staff speak with each other."""
+        return f"{self.until.astimezone(timezone.get_default_timezone()):%H:%M %Z}"

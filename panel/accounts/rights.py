@@ -65,7 +65,7 @@ SECTIONS = (
             Right("revoke_api_keys", "Revoke API keys", ("accounts.change_apikey",), ("see_api_keys",)),
             Right(
                 "view_as_customer",
-                "View customers' pages as they see them",
+                "View customers' pages as they see them, with their prices and coupon codes",
                 ("accounts.view_as_customer",),
                 ("see_customers", "see_orders", "see_wallets", "see_deposits"),
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,8 +11,9 @@ from django.db import connection
 
 # What a statement that changes no row begins with. The others of these belong to transactions.
 _READS = frozenset({"SELECT", "WITH", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK"})
-# What a query that begins with WITH may hold, and SELECT … FOR UPDATE or FOR SHARE, which makes others wait.
-_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "SHARE"})
+# What a query that begins so may still hold: WITH … UPDATE, SELECT … INTO, a sequence that moves, and SELECT … FOR
+# UPDATE or FOR SHARE, which makes others wait.
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "SHARE", "INTO", "NEXTVAL", "SETVAL"})
 
 
 class WriteRefused(Exception):
@@ -26,7 +28,7 @@ def read_only() -> Iterator[None]:
 
 
 def _refuse_writes(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-    words = sql.replace("(", " ").upper().split()
+    words = re.findall(r"\w+", sql.upper())
     if not words or words[0] not in _READS or not _WRITES.isdisjoint(words):
         raise WriteRefused(words[0] if words else "")
     return execute(sql, params, many, context)

@@ -47,6 +47,7 @@ def test_view_when_opened_then_banner_inert_forms_and_leave(live_server, open_pa
     page.get_by_role("button", name="View for 15 minutes").click()
     banner = page.get_by_role("region", name="View as customer")
     expect(banner).to_contain_text(f"You see what {alice.email} sees.")
+    page.evaluate("sessionStorage.setItem('order-draft', 'mine')")
     check_page(page, viewport)
     shoot(page, f"orders-{name}")
     for path in (
@@ -62,6 +63,17 @@ def test_view_when_opened_then_banner_inert_forms_and_leave(live_server, open_pa
         check_page(page, viewport)
         shoot(page, f"{path.replace('/', '-')}{name}")
         assert page.evaluate(ENABLED) == []
+    # What is kept in the tab is the staff's own, and a key of the list sends nothing.
+    assert page.evaluate("sessionStorage.getItem('order-draft')") == "mine"
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.goto(live_server.url + address_of(alice.pk, "orders/"))
+    page.evaluate("""() => document.dispatchEvent(
+      new CustomEvent("order-wish", { detail: { wish: "cancel", orders: ["1"] } }))""")
+    expect(page.locator("#undo")).to_be_hidden()
+    page.goto(live_server.url + address_of(alice.pk, "wallet/"))
+    assert page.evaluate("sessionStorage.getItem('late-wishes')") is None
+    assert "POST" not in sent
     token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
     seen = live_server.url + address_of(alice.pk, "news/seen/")
     assert page.request.post(seen, headers={"X-CSRFToken": token, "Referer": seen}).status == 403

@@ -14,6 +14,7 @@ from django.core import signing
 from django.http import HttpRequest
 
 from panel.accounts.client_address import client_address
+from panel.accounts.view_as.grant import is_visited
 from panel.lib.request_counts import counted_address, seconds_to_wait
 
 SECONDS = 3600
@@ -25,7 +26,9 @@ _signer = signing.TimestampSigner(salt="orders.kept")
 
 
 def owner_of(request: HttpRequest) -> str:
-    """Return the signature of the customer, for the form's field `owner`."""
+    """Return the signature of the customer, for the form's field `owner`; none for staff who view the form."""
+    if is_visited(request):
+        return ""
     return _signer.sign(str(request.user.pk))
 
 
@@ -40,7 +43,12 @@ def has_owner(request: HttpRequest) -> bool:
 
 
 def browser_mark_of(request: HttpRequest) -> str:
-    """Return the same text for a customer each time, by which a browser knows whose typing it keeps."""
+    """Return the same text for a customer each time, by which a browser knows whose typing it keeps.
+
+    None for staff who view the page: theirs keeps nothing of it.
+    """
+    if is_visited(request):
+        return ""
     return signing.Signer(salt="orders.browser").signature(str(request.user.pk))
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
+from panel.accounts.visits import end_visits_of
 
 
 def sessions_of(request: HttpRequest) -> list[UserSession]:
@@ -29,6 +30,8 @@ def end_other_sessions(request: HttpRequest) -> None:
     """
     user = user_of(request)
     User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
+    if user.is_staff:
+        end_visits_of(staff_id=user.pk)
     user.refresh_from_db(fields=("session_generation",))
     update_session_auth_hash(request, user)
     # All ended with the generation. What follows only tidies up.

@@ -18,8 +18,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from panel.accounts.models import User
+from panel.accounts.models import User, Visit
 from panel.accounts.sign_in.second_factor import lacks_second_factor
+from panel.accounts.visits import end_visit
 from panel.site import sign_in_settings
 
 _KEPT = "staff"
@@ -45,6 +46,7 @@ class StaffSessionMiddleware:
 
     def _answer(self, request: HttpRequest, user: User) -> HttpResponseBase | None:
         if is_over(request):
+            end_visit(request, how=Visit.End.IDLE)
             logout(request)
             messages.info(request, _("You were signed out, because you are on the staff and were away for long."))
             if is_by_script(request):

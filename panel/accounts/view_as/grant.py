@@ -1,27 +1,30 @@
 """The grant: that one person of the staff, in one session, sees the pages of one customer until a time.
 
-It lies in the session of the staff, so it ends with it and is of no use in another. Nobody is signed in by it.
+It is a row, whose number the session of the staff holds. So it ends for good once the row says so, and is of no use in
+another session. Nobody is signed in by it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import get_script_prefix
 
-from panel.accounts.models import User
+from panel.accounts.models import User, Visit
 from panel.accounts.sign_in.second_factor import lacks_second_factor
+from panel.accounts.visits import KEPT, end, end_visit, visit_id_of
 from panel.activity.record import record
 from panel.lib import clock
-from panel.lib.formats import moment_text
+from panel.lib.formats import zoned_moment_text
 
 # What staff need, since all of it is on the customer's pages.
 NEEDED = (
     "accounts.view_user",
     "accounts.view_as_customer",
     "orders.view_order",
+    "orders.view_dripfeed",
     "billing.view_wallet",
     "billing.view_entry",
     "billing.view_deposit",
@@ -29,11 +32,9 @@ NEEDED = (
 MAX_AGE = timedelta(minutes=15)
 # The addresses of the pages begin with it, followed by the customer's number.
 FOLDER = "view-as/"
-_KEPT = "view_as"
 
-MAY_NOT = "you may not view customers' pages"
+MAY_NOT = "You may not view customers' pages."
 NOT_VIEWABLE = "Only pages of customers can be viewed: none of the staff's, none of a closed account."
-TIME_OVER = "the 15 minutes are over"
 
 
 class VisitRefused(Exception):
@@ -41,16 +42,7 @@ class VisitRefused(Exception):
 
 
 class VisitOver(Exception):
-    """There is no grant for this customer, or none any more. The message, which may be empty, ends a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What a person of the staff looks at."""
-
-    customer: User
-    staff: User
-    until: datetime
+    """There is no visit of this customer, or none any more. The message, which may be empty, ends a sentence."""
 
 
 def may_view(staff: User) -> bool:
@@ -68,46 +60,49 @@ def address_of(customer_id: int, page: str = "") -> str:
     return f"{get_script_prefix()}{FOLDER}{customer_id}/{page}"
 
 
-def begin_visit(*, request: HttpRequest, staff: User, customer: User) -> Visit:
-    """Grant `staff` the pages of `customer`, instead of another's, and log it. Raise VisitRefused."""
+def check_visit(*, staff: User, customer: User) -> None:
+    """Raise VisitRefused if `staff` may not view the pages of `customer`."""
     if not may_view(staff):
-        raise VisitRefused(f"{MAY_NOT.capitalize()}.")
+        raise VisitRefused(MAY_NOT)
     if not is_viewable(customer, by=staff):
         raise VisitRefused(NOT_VIEWABLE)
-    end_visit(request, why="another customer's pages were opened")
-    until = clock.now() + MAX_AGE
-    request.session[_KEPT] = {"staff": staff.pk, "customer": customer.pk, "until": until.timestamp()}
-    record(
-        actor_id=staff.pk,
-        objects=[customer],
-        message=f"Began to view the customer's pages, reading only, until {moment_text(until)} at the latest.",
-    )
-    return Visit(customer, staff, until)
+
+
+def begin_visit(*, request: HttpRequest, staff: User, customer: User) -> Visit:
+    """Grant `staff` the pages of `customer`, instead of what this session viewed, and log it. Raise VisitRefused."""
+    check_visit(staff=staff, customer=customer)
+    began_at = clock.now()
+    with transaction.atomic():
+        is_again = Visit.objects.filter(pk=visit_id_of(request), customer=customer).exists()
+        end_visit(request, how=Visit.End.AGAIN if is_again else Visit.End.ANOTHER)
+        visit = Visit.objects.create(staff=staff, customer=customer, began_at=began_at, until=began_at + MAX_AGE)
+        until = zoned_moment_text(visit.until)
+        message = f"Began to view the customer's pages, reading only, until {until} at the latest."
+        record(actor_id=staff.pk, objects=[customer], message=message)
+    request.session[KEPT] = visit.pk
+    return visit
 
 
 def current_visit(request: HttpRequest, *, staff: User, customer_id: int) -> Visit:
-    """Return the visit that is granted now. Raise VisitOver; a grant that holds no more is ended and logged."""
-    kept = request.session.get(_KEPT)
-    if not kept or (kept["staff"], kept["customer"]) != (staff.pk, customer_id):
+    """Return the visit that is on now. Raise VisitOver; one that is allowed no more is ended and logged."""
+    visits = Visit.objects.filter(pk=visit_id_of(request), staff=staff, customer=customer_id, ended_at=None)
+    visit = visits.select_related("customer").first()
+    if visit is None:
         raise VisitOver("")
-    until = datetime.fromtimestamp(kept["until"], UTC)
-    customer = User.objects.filter(pk=customer_id).first()
-    over = ""
+    how = None
     # A time too far ahead is of a clock that was set back since.
-    if not clock.now() < until <= clock.now() + MAX_AGE:
-        over = TIME_OVER
+    if not clock.now() < visit.until <= clock.now() + MAX_AGE:
+        how = Visit.End.TIME
     elif not may_view(staff):
-        over = MAY_NOT
-    elif customer is None or not is_viewable(customer, by=staff):
-        over = "the account is not a customer's any more"
-    if over or customer is None:
-        end_visit(request, why=over)
-        raise VisitOver(over)
-    return Visit(customer, staff, until)
+        how = Visit.End.RIGHT
+    elif not is_viewable(visit.customer, by=staff):
+        how = Visit.End.ACCOUNT
+    if how is not None:
+        end(visit, how=how)
+        raise VisitOver(how.label)
+    return visit
 
 
-def end_visit(request: HttpRequest, *, why: str) -> None:
-    """End the grant of this session, if there is one, and log it."""
-    kept = request.session.pop(_KEPT, None)
-    if kept and (customer := User.objects.filter(pk=kept["customer"]).first()):
-        record(actor_id=kept["staff"], objects=[customer], message=f"Viewing the customer's pages ended: {why}.")
+def is_visited(request: HttpRequest) -> bool:
+    """Return True if the page is made for staff who view it, and not for the customer."""
+    return hasattr(request, "visit")

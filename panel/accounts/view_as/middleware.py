@@ -20,8 +20,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import get_script_prefix, resolve, reverse, set_script_prefix
 
-from panel.accounts.models import User
-from panel.accounts.view_as.grant import FOLDER, Visit, VisitOver, address_of, current_visit
+from panel.accounts.models import User, Visit
+from panel.accounts.view_as.grant import FOLDER, VisitOver, address_of, current_visit
 from panel.accounts.view_as.pages import VIEWABLE
 from panel.lib.digits import whole_number
 from panel.lib.read_only import WriteRefused, read_only
@@ -56,8 +56,9 @@ class ViewAsMiddleware:
 
     def _answer(self, request: HttpRequest, visit: Visit, page: str) -> HttpResponseBase:
         """Return the page, or say that it is not to be viewed or would change something."""
+        # Not for this block alone: the line that a request was answered is written after it.
+        structlog.contextvars.bind_contextvars(viewed_customer=visit.customer_id)
         with ExitStack() as stack:
-            stack.enter_context(structlog.contextvars.bound_contextvars(viewed_customer=visit.customer.pk))
             stack.enter_context(_as_customer(request, visit, page))
             stack.enter_context(read_only())
             setattr(request, _OPEN, stack)

@@ -16,14 +16,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from billing.wallets import wallet_of
-from panel.accounts.models import User
+from catalog.prices.storage import price_policy
+from panel.accounts.models import User, Visit
 from panel.accounts.signed_in import user_of
-from panel.accounts.view_as.grant import NEEDED, VisitRefused, address_of, begin_visit, end_visit
+from panel.accounts.view_as.grant import NEEDED, VisitRefused, address_of, begin_visit, check_visit
+from panel.accounts.visits import end_visit
 from panel.lib.recent_sign_in import require_recent_sign_in
 
 EXPLANATION = (
-    "You see their orders, wallet, services and news as they see them, for 15 minutes. You can change nothing there; "
-    "keys, sessions and the account are left out. It is logged with your name when you begin and when you leave."
+    "You see their orders, wallet, services and news as they see them, with their own prices and coupon codes, for 15 "
+    "minutes. You can change nothing there; keys, sessions and the account are left out. It is logged with your name "
+    "when you begin and when you leave."
 )
 
 
@@ -36,12 +39,16 @@ def view_as(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(User, pk=pk)
     form = forms.Form(request.POST if request.method == "POST" else None)
     if form.is_valid():
+        staff = user_of(request)
         try:
-            begin_visit(request=request, staff=user_of(request), customer=customer)
+            check_visit(staff=staff, customer=customer)
+            # What the first look at a page would create, which a view cannot.
+            wallet_of(customer=customer)
+            price_policy()
+            begin_visit(request=request, staff=staff, customer=customer)
         except VisitRefused as refused:
             form.add_error(None, str(refused))
         else:
-            wallet_of(customer=customer)  # Their own first visit would open it, which a view cannot.
             return redirect(address_of(customer.pk, "orders/"))
     context = {
         **admin.site.each_context(request),
@@ -57,7 +64,7 @@ def view_as(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def leave(request: HttpRequest, pk: int) -> HttpResponse:
     """End the visit and go back to the customer's page."""
-    end_visit(request, why="they left")
+    end_visit(request, how=Visit.End.LEFT)
     messages.success(request, "You left the customer's pages.")
     return redirect("customer", pk)
 
@@ -68,7 +75,7 @@ def leaving_visits(sign_out: Callable[..., HttpResponse]) -> Callable[..., HttpR
     @wraps(sign_out)
     def leaving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
-            end_visit(request, why="they signed out")
+            end_visit(request, how=Visit.End.SIGNED_OUT)
         return sign_out(request, *args, **kwargs)
 
     return leaving

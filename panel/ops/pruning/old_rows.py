@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.models import BankLine, ComparedDay, GatewayCall
 from catalog.models import SyncRun
 from orders.models import DailySpending, OrderDraft
-from panel.accounts.models import AccountMail, SignIn
+from panel.accounts.models import AccountMail, SignIn, Visit
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, ErrorReport
 from panel.channels.models import Delivery
@@ -110,6 +110,14 @@ def prune_sessions() -> int | None:
 def prune_sign_ins() -> int | None:
     """Delete a batch of old sign-ins. Return how many, or None if none is left."""
     return _delete_batch(SignIn.objects.filter(created_at__lt=_before(sign_in_settings.KEEP_SIGN_INS_DAYS.value)))
+
+
+def prune_visits() -> int | None:
+    """Delete a batch of old visits of customers' pages, ended or not. Return how many, or None if none is left.
+
+    The activity tells of them for good.
+    """
+    return _delete_batch(Visit.objects.filter(until__lt=_before(sign_in_settings.KEEP_SIGN_INS_DAYS.value)))
 
 
 def prune_notices() -> int | None:

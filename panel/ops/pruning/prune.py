@@ -27,6 +27,7 @@ from panel.ops.pruning.old_rows import (
     prune_sessions,
     prune_sign_ins,
     prune_spending,
+    prune_visits,
 )
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ STEPS: tuple[Callable[[], int | None], ...] = (
     prune_drafts,
     prune_sessions,
     prune_sign_ins,
+    prune_visits,
     prune_notices,
     prune_news,
     prune_news_mails,

@@ -118,6 +118,7 @@
   };
 
   const star = async (option) => {
+    if (document.body.classList.contains("is-viewing")) return; // Staff see the customer's page.
     const isOn = option.classList.toggle("is-starred");
     const token = document.querySelector("#order-form [name=csrfmiddlewaretoken]").value;
     const body = new URLSearchParams({ on: isOn ? "1" : "0", csrfmiddlewaretoken: token });

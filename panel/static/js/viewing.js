@@ -27,6 +27,9 @@
     if (event.detail.requestConfig.verb !== "get") event.preventDefault();
   });
 
+  // By a key in the list of orders: it would be sent by a script, and told on the staff's own pages.
+  document.addEventListener("order-wish", (event) => event.stopImmediatePropagation(), true);
+
   document.addEventListener("htmx:afterSettle", switchOff);
   document.addEventListener("DOMContentLoaded", switchOff);
 })();

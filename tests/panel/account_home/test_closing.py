@@ -163,6 +163,7 @@ KEPT = {
     "admin.LogEntry.user",
     "staff.SecondLook.customer",
     "staff.StaffDeed.customer",
+    "accounts.Visit.customer",
     "accounts.User_groups.user",
     "accounts.User_user_permissions.user",
 }

@@ -49,8 +49,8 @@ def read(who: str, of: str = "", **values: dict[str, str]) -> Row:
 
 # A view shows all of this.
 VIEW_AS = (
-    "accounts.view_user accounts.view_as_customer orders.view_order billing.view_wallet billing.view_entry "
-    "billing.view_deposit"
+    "accounts.view_user accounts.view_as_customer orders.view_order orders.view_dripfeed billing.view_wallet "
+    "billing.view_entry billing.view_deposit"
 )
 SET_PRICES = (
     "accounts.view_user catalog.view_customerprice catalog.add_customerprice catalog.change_customerprice "
