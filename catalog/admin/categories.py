@@ -30,6 +30,25 @@ class CategoryForm(forms.ModelForm):
         fields = ("name", "position", "margin_bp", "margin_fixed")
 
 
+class PositionForm(forms.ModelForm):
+    """A row of the list. It saves the position only if the person changed it, and only over what the list showed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = not self.is_bound or self._shown_position() is not None
+        self.fields["position"].show_hidden_initial = shown
+
+    def clean_position(self) -> int:
+        typed: int = self.cleaned_data["position"]
+        shown, now = self._shown_position(), self.instance.position
+        if shown not in (None, str(now)) and typed != now and "position" in self.changed_data:
+            raise forms.ValidationError(f"It was moved to {now} since you opened the list. Load the list again.")
+        return typed
+
+    def _shown_position(self) -> str | None:
+        return self.data.get(self.add_initial_prefix("position"))
+
+
 def _ask_to_arrange(model_admin: Any, request: HttpRequest, queryset: QuerySet[Category]) -> Question:
     services = Service.objects.filter(category__in=queryset.order_by().values("pk")).order_by().count()
     return Question(
@@ -69,7 +88,7 @@ class CategoryAdmin(PricedAdmin):
         return {"position": 0 if last is None else last + 1, **super().get_changeform_initial_data(request)}
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        form = super().get_changelist_form(request, **kwargs)
+        form = super().get_changelist_form(request, **{"form": PositionForm, **kwargs})
         if "position" in form.base_fields:
             form.base_fields["position"].widget.attrs["aria-label"] = "Position"
         return form

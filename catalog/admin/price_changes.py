@@ -41,6 +41,7 @@ from panel.accounts.signed_in import user_of
 from panel.activity.record import Change
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 from panel.lib.admin.changes import keep_changes
+from panel.lib.admin.shown_rows import ShownForm
 from panel.lib.digits import whole_number
 from panel.lib.recent_sign_in import require_recent_sign_in
 
@@ -166,7 +167,9 @@ class PricedAdmin(ModelAdmin):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except _ChangeReady as ready:
-            return self._save_change(request, ready.form)
+            saved = self._save_change(request, ready.form)
+            # Written by another since it was checked: check again, and tell at the fields.
+            return self.changeform_view(request, *args, **kwargs) if saved is None else saved
 
     def save_model(self, request: HttpRequest, obj: Model, form: forms.ModelForm, change: bool) -> None:
         if isinstance(form, SeenForm) and change:
@@ -177,8 +180,8 @@ class PricedAdmin(ModelAdmin):
         self.columns_set(request, obj, form)
         super().save_model(request, obj, form, change)
 
-    def _save_change(self, request: HttpRequest, form: forms.ModelForm) -> HttpResponse:
-        """Save the columns that change no price, then preview the rest."""
+    def _save_change(self, request: HttpRequest, form: forms.ModelForm) -> HttpResponse | None:
+        """Save the columns that change no price, then preview the rest; None if another wrote them meanwhile."""
         obj = form.instance
         others = self.columns_set(request, obj, form)
         columns = {field.name: field.attname for field in self.opts.concrete_fields}
@@ -191,6 +194,8 @@ class PricedAdmin(ModelAdmin):
             name for name in form.changed_data if columns.get(name) in direct or (others and name not in columns)
         ]
         with transaction.atomic():
+            if isinstance(form, ShownForm) and form.conflicts():
+                return None
             if direct or others:
                 obj.save(update_fields=[*direct, *others])
             if form.changed_data or not moved:  # What changes prices is logged when it is applied.

@@ -148,10 +148,8 @@ class UserAdmin(UserActions, AsksAgain, ModelAdmin):
 
     # -- permissions -----------------------------------------------------------------------------------
 
-    def get_form(
-        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
-    ) -> type[forms.ModelForm]:
-        return super().get_form(request, obj, change, **{"form": UserForm if change else InviteForm, **kwargs})
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[forms.ModelForm]:
+        return super().get_form(request, obj, **{"form": UserForm if kwargs.get("change") else InviteForm, **kwargs})
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return only the fields that this person may set: whoever can grant rights could grant them to themselves."""

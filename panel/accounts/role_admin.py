@@ -27,6 +27,7 @@ class _RoleForm(forms.ModelForm):
     """The name, and the rights by section. `seen` carries the rights that the page showed."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    merged_fields = RIGHT_FIELDS
 
     class Meta:
         model = Role

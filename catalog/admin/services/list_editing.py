@@ -95,6 +95,8 @@ class RowForm(forms.Form):
     def __init__(self, *args: Any, service: Service | None, names: Mapping[str, int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.service = service
+        # Fields that another wrote since the list was opened, with their values now, as text.
+        self.conflicts: dict[str, str] = {}
         self.fields["category"].names = names  # type: ignore[attr-defined]
 
     def full_clean(self) -> None:
@@ -112,7 +114,23 @@ class RowForm(forms.Form):
                 self.add_error("is_on_sale", "Its type cannot be ordered here.")
             elif not self.service.price and not {"margin_bp", "category"} & set(self.changed_data):
                 self.add_error("is_on_sale", "It has no valid price.")
+        self._find_conflicts()
         return data
+
+    def _find_conflicts(self) -> None:
+        """Refuse fields that another wrote since the list was opened. Sent again, they are saved over it."""
+        stored = _shown(self.service) if self.service else {}
+        edited = [name for name in self.changed_data if name in self.cleaned_data and name != "id"]
+        for name in edited:
+            now = self.fields[name].prepare_value(stored[name])
+            text, shown = "" if now is None else str(now), self.data.get(self.add_initial_prefix(name))
+            if shown not in (None, text) and self.fields[name].has_changed(now, self[name].data):
+                self.conflicts[name] = text
+                words = {"True": "On sale", "False": "Off sale", "": "Empty"}
+                self.add_error(name, f"{words.get(text, f'“{text}”')} now")
+        if self.conflicts:
+            again = "Look at its marked fields, and save again to put yours in their place."
+            self.add_error(None, f"Somebody changed this service since you opened the list. {again}")
 
     def touched(self) -> dict[str, Any]:
         """Return what the person edited and differs from the stored values, by column."""
@@ -130,8 +148,8 @@ class RowForm(forms.Form):
         """Return the field `name` as an input, with the value it first showed beside it."""
         bound = self[name]
         value = bound.value()
-        first = self.data.get(bound.html_initial_name, "") if self.is_bound else value
         errors: Iterable[Any] = bound.errors if self.is_bound else ()
+        first = self.conflicts.get(name, self.data.get(bound.html_initial_name, "")) if self.is_bound else value
         invalid = "true" if errors else "false"
         if name == "is_on_sale":
             html = format_html(

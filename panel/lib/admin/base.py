@@ -21,6 +21,7 @@ from panel.lib.admin.deletions import deleted_objects
 from panel.lib.admin.lists import ROWS, LongChangeList
 from panel.lib.admin.pages import DeepPaginator
 from panel.lib.admin.searches import found_rows
+from panel.lib.admin.shown_rows import ShownForm
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.money import format_money
 from panel.lib.recent_sign_in import require_recent_sign_in
@@ -42,6 +43,16 @@ class ModelAdmin(unfold.ModelAdmin):
     show_full_result_count = False
     # Counting every choice of every filter takes seconds.
     show_facets = ShowFacets.NEVER
+
+    # -- two people at once ------------------------------------------------------------------------------
+
+    change_form_before_template = "admin/_shown_row.html"
+
+    def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
+        """Return a form that is saved only over what it showed."""
+        base = kwargs.pop("form", self.form)
+        form = type(base.__name__, (ShownForm, base), {})
+        return super().get_form(request, obj, form=form, **kwargs)
 
     # -- the activity ----------------------------------------------------------------------------------
 

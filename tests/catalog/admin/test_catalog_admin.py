@@ -504,6 +504,20 @@ def test_categories_when_sorted_by_services_then_each_once(staff_client, sold_se
     assert [one.pk for one in shown] == [empty.pk, sold_service.category_id]
 
 
+@pytest.mark.parametrize(("typed", "is_told"), [("3", False), ("5", True)])
+def test_categories_when_another_moved_one_then_not_moved_back(staff_client, sold_service, typed, is_told):
+    moved = Category.objects.create(name="Other", position=3)
+    assert 'name="initial-form-1-position" value="3"' in staff_client.get(CATEGORIES).content.decode()
+    sent: dict[str, Any] = {"form-TOTAL_FORMS": "2", "form-INITIAL_FORMS": "2", "_save": "Save"}
+    for number, (row, position) in enumerate([(Category.objects.exclude(pk=moved.pk).get(), "0"), (moved, typed)]):
+        sent |= {f"form-{number}-id": row.pk, f"form-{number}-position": position}
+        sent[f"initial-form-{number}-position"] = row.position
+    Category.objects.filter(pk=moved.pk).update(position=7)
+    answer = staff_client.post(CATEGORIES, sent)
+    assert ("It was moved to 7" in answer.content.decode()) is is_told
+    assert Category.objects.get(pk=moved.pk).position == 7
+
+
 @pytest.mark.parametrize("count", [2, 40])
 def test_categories_when_many_then_statements_stay_the_same(staff_client, sold_service, count):
     for number in range(count):

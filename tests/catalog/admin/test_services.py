@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -100,6 +101,22 @@ def test_list_when_services_are_many_then_statements_stay_the_same(provider, sta
         with statements() as filtered:
             staff_client.get(LIST + query)
         assert len(filtered) <= len(few) + 2, query
+
+
+@pytest.mark.parametrize(("name", "mine", "theirs"), [("position", "5", 9), ("margin_bp", "40", 900)])
+def test_row_when_another_saved_first_then_told_and_sent_again(provider, staff_client, name, mine, theirs):
+    service = make.service(provider)
+    sent = typed(page_form(staff_client), service, **{name: mine})
+    Service.objects.filter(pk=service.pk).update(**{name: theirs})
+    before = stored()
+    answer = staff_client.post(LIST, sent)
+    [row] = answer.context["cl"].formset.forms
+    assert row.errors[name] == ["“9” now"] and "Somebody changed this service" in answer.content.decode()
+    assert unchanged(before)
+    shown = re.search(rf'name="initial-{row.prefix}-{name}" value="([^"]*)"', answer.content.decode())
+    assert shown
+    assert staff_client.post(LIST, sent | {f"initial-{row.prefix}-{name}": shown[1]}).status_code == 302
+    assert stored() != before or PriceChange.objects.filter(state="draft").exists()
 
 
 def test_list_when_shown_then_cost_price_margin_and_its_level(provider, staff_client):
