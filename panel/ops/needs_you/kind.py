@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
@@ -16,6 +17,7 @@ from django.urls import reverse
 from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.formats import short_duration
+from panel.lib.money import format_money
 from panel.ops.overview.states import Colour
 
 # A label, and what is known.
@@ -24,7 +26,10 @@ Fact = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One item in a line. `title` and `about` may be safe HTML; `amount` is the money at stake, `when` its age."""
+    """One item in a line.
+
+    `title` and `about` may be safe HTML; `amount` is the money at stake as people read it, `when` its age.
+    """
 
     title: str
     about: str = ""
@@ -102,6 +107,11 @@ class Item:
     @property
     def page(self) -> str:
         return self.kind.page_of(self.obj)
+
+
+def rounded(micros: int, currency: str | None = None) -> str:
+    """Return the amount as it is read in a list; the evidence and the choices show it exactly."""
+    return format_money(micros, currency or settings.PANEL_CURRENCY)
 
 
 def age_of(moment: datetime | None) -> str:

@@ -17,7 +17,7 @@ from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import day_text, moment_text
-from panel.ops.needs_you.kind import Fact, Kind, Line, age_of, attribute
+from panel.ops.needs_you.kind import Fact, Kind, Line, age_of, attribute, rounded
 from panel.ops.overview.states import Colour
 from panel.staff.models import SecondLook
 
@@ -36,7 +36,7 @@ def _deposits(user: User) -> QuerySet[Deposit]:
 def _deposit_line(deposit: Deposit) -> Line:
     title = format_html("Deposit of <bdi>{}</bdi>", deposit.customer)
     about = f"{deposit.method.name}{', receipt attached' if deposit.receipt else ''}"
-    return Line(title, about, shown_money(deposit.to_pay), age_of(deposit.paid_at))
+    return Line(title, about, rounded(deposit.to_pay), age_of(deposit.paid_at))
 
 
 def _deposit_evidence(request: HttpRequest, deposit: Deposit) -> list[Fact]:
@@ -68,7 +68,7 @@ def _payment_line(payment: Payment) -> Line:
     whose = payment.deposit.customer if payment.deposit else "an unknown request"
     about = format_html("Through {}, for <bdi>{}</bdi>", payment.method.name, whose)
     title = f"Payment not credited: {payment.get_hold_display().lower()}"
-    return Line(title, about, shown_money(payment.came_in, payment.currency), age_of(payment.seen_at))
+    return Line(title, about, rounded(payment.came_in, payment.currency), age_of(payment.seen_at))
 
 
 def _payment_evidence(request: HttpRequest, payment: Payment) -> list[Fact]:
@@ -77,6 +77,7 @@ def _payment_evidence(request: HttpRequest, payment: Payment) -> list[Fact]:
         ("Its reference", payment.reference or "None"),
         ("Its id there", payment.external_id),
         ("Seen", moment_text(payment.seen_at)),
+        ("Came in", shown_money(payment.came_in, payment.currency)),
         ("Credited so far", shown_money(payment.credited)),
     ]
 
@@ -90,7 +91,7 @@ def _lines(user: User) -> QuerySet[BankLine]:
 
 def _bank_line(line: BankLine) -> Line:
     title = format_html("Bank line: <bdi>{}</bdi>", line.text or "without a text")
-    return Line(title, f"By {line.method.name}", shown_money(line.amount), day_text(line.day))
+    return Line(title, f"By {line.method.name}", rounded(line.amount), day_text(line.day))
 
 
 def _bank_evidence(request: HttpRequest, line: BankLine) -> list[Fact]:
@@ -114,13 +115,14 @@ def _looks(user: User) -> QuerySet[SecondLook]:
 def _look_line(look: SecondLook) -> Line:
     about = format_html("Asked for by <bdi>{}</bdi>: {}", look.asked_by, look.get_reason_display())
     return Line(
-        format_html("Second look: <bdi>{}</bdi>", look.text), about, shown_money(look.amount), age_of(look.asked_at)
+        format_html("Second look: <bdi>{}</bdi>", look.text), about, rounded(look.amount), age_of(look.asked_at)
     )
 
 
 def _look_evidence(request: HttpRequest, look: SecondLook) -> list[Fact]:
     return [
         ("What will happen", look.text),
+        ("Amount", shown_money(look.amount)),
         ("Asked for by", f"{look.asked_by}, {moment_text(look.asked_at)}"),
         ("Why", f"{look.get_reason_display()}{f': {look.note}' if look.note else ''}"),
     ]

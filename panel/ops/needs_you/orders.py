@@ -18,7 +18,7 @@ from panel.accounts.models import User
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text, short_duration
-from panel.ops.needs_you.kind import Fact, Kind, Line, age_of
+from panel.ops.needs_you.kind import Fact, Kind, Line, age_of, rounded
 from panel.ops.overview.states import Colour
 
 _DECIDE = "orders.change_order"
@@ -45,12 +45,12 @@ def _doubt_line(order: Order) -> Line:
     left = order.doubt_until - clock.now() if order.doubt_until else None
     when = f"decide within {short_duration(left)}" if left and left.total_seconds() > 0 else "its time is over"
     title = f"Order {order.pk} may have been accepted"
-    return Line(title, _sold(order), shown_money(order.net_charge), when)
+    return Line(title, _sold(order), rounded(order.net_charge), when)
 
 
 def _review_line(order: Order) -> Line:
     title = f"Order {order.pk}: {order.get_review_reason_display().lower()}"
-    return Line(title, _sold(order), shown_money(order.net_charge), age_of(order.review_since))
+    return Line(title, _sold(order), rounded(order.net_charge), age_of(order.review_since))
 
 
 def _evidence(request: HttpRequest, order: Order) -> list[Fact]:
@@ -63,7 +63,8 @@ def _evidence(request: HttpRequest, order: Order) -> list[Fact]:
         found.append(("Sent", f"{sent} {attempt.answer}".strip()))
     if facts["was_in_doubt"]:
         search = facts["search"]
-        found.append(("Searched", f"{search.count:,} times. {search.note}" if search.count else "Not yet."))
+        times = "Once" if search.count == 1 else f"{search.count:,} times"
+        found.append(("Searched", f"{times}. {search.note}" if search.count else "Not yet."))
         if search.likely_id:
             found.append(("Found there", f"{search.likely_id}, the only one that agrees with this order."))
     return [*found, ("Link", order.link)]

@@ -22,7 +22,7 @@ from panel.alerts.seen import alerts_for
 from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text, short_duration
-from panel.ops.needs_you.kind import Fact, Kind, Line, age_of, attribute
+from panel.ops.needs_you.kind import Fact, Kind, Line, age_of, attribute, rounded
 from panel.ops.overview.states import Colour
 
 # Orders that wait for a provider are counted no further.
@@ -74,7 +74,7 @@ def _canceled(user: User) -> QuerySet[CatalogChange]:
 def _change_line(change: CatalogChange, *, title: str) -> Line:
     name = change.service.name if change.service else change.upstream.name
     about = format_html("<bdi>{}</bdi> of <bdi>{}</bdi>", name, change.provider.name)
-    price = shown_money(change.price_after) if change.price_after is not None else ""
+    price = rounded(change.price_after) if change.price_after is not None else ""
     return Line(title, about, price, age_of(change.changed_at))
 
 

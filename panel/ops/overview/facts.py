@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from orders.common.backoff import poll_bound
-from panel.lib.admin.base import shown_money
 from panel.lib.formats import short_duration
+from panel.lib.money import format_money
 from panel.ops.facts import SENDING_BOUND
 from panel.ops.overview.picture import Picture
 from panel.ops.overview.states import Colour, ProviderState, state_of, unexplained_at, worst
@@ -180,8 +181,12 @@ def _money(picture: Picture) -> Fact:
     figure, about = (short_duration(age), "since the last proof") if age is not None else ("Never", "proven")
     if colour == Colour.LOOK and lost:
         figure, about = _listed([(amount, "") for amount in lost.values()]), "spent without an order"
-    owed = "" if picture.owed is None else format_html("Customers hold <bdi>{}</bdi>.", shown_money(picture.owed))
+    owed = "" if picture.owed is None else format_html("Customers hold <bdi>{}</bdi>.", _rounded(picture.owed))
     return Fact("Money", colour, word, figure, about, f"Bound {short_duration(PROOF_BOUND)}.", why, owed)
+
+
+def _rounded(micros: int) -> str:
+    return format_money(micros, settings.PANEL_CURRENCY)
 
 
 def _money_state(picture: Picture, age: timedelta | None, lost: dict[str, str]) -> tuple[Colour, str, str]:

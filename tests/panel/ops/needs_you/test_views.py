@@ -66,6 +66,20 @@ def test_decision_when_made_then_the_next_opens_and_says_what_was_done(staff, st
     assert "Nothing waits for you" in staff_client.get(PAGE).content.decode()
 
 
+def test_page_when_more_wait_than_are_counted_then_says_so(staff_client, customer, monkeypatch):
+    first, _ = deposit(customer, "50"), deposit(customer, "70")
+    monkeypatch.setattr("panel.ops.needs_you.queue.MAX_COUNTED", 1)
+    page = staff_client.get(url_of("deposit", first)).content.decode()
+    assert "1+ left" in page and "of 1 left" not in page
+
+
+def test_line_when_an_amount_has_millionths_then_rounded_and_exact_as_evidence(staff_client, customer):
+    one = deposit(customer, "50.123456")
+    page = staff_client.get(url_of("deposit", one))
+    assert page.context["item"].line.amount == "$50.12"
+    assert "sent $50.123456 by" in page.content.decode()
+
+
 def test_decision_when_a_colleague_was_faster_then_told_by_whom_and_the_next(staff_client, signed_in, customer):
     other = signed_in(make.owner("other@example.org"))
     first, second = deposit(customer, "50"), deposit(customer, "70")
