@@ -44,6 +44,7 @@ MAX_SAME_LINK = 20
 _ACTIONS = {
     "decide": ("Decide", "is-main"),
     "cancel": ("Cancel…", "is-danger"),
+    "refill": ("Refill…", ""),
     "dismiss": ("Nothing to do…", ""),
     "give-back": ("Give back a part…", ""),
     "end": ("End by hand…", ""),
@@ -116,6 +117,8 @@ def page_context(*, request: HttpRequest, pk: int, actions: Sequence[dict[str, A
         "balance": _balance(request, order),
         "same_link": _same_link(order),
         "max_same_link": MAX_SAME_LINK,
+        "refills": order.refills.count(),
+        "cancel_requests": order.cancel_requests.count(),
     }
 
 

@@ -25,6 +25,7 @@ from orders.admin.order_forms import DismissForm, PartForm
 from orders.admin.order_page import page_context
 from orders.admin.order_search import SearchAdmin
 from orders.admin.profit import profit_page
+from orders.admin.refill import RefillOneAdmin, is_refill_offered
 from orders.admin.review import (
     awaits_decision,
     decide_page,
@@ -51,11 +52,14 @@ from panel.staff.limits import limit_sentence
 from panel.staff.looks import act_or_ask
 
 
-class OrderPages(SearchAdmin, CancelAdmin):
+class OrderPages(SearchAdmin, CancelAdmin, RefillOneAdmin):
     """The page of an order, with the actions on it."""
 
     list_select_related: tuple[str, ...] = ("customer",)
-    actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss", "correct", "start_count")
+    actions_detail: tuple[str, ...] = (
+        *("decide", "cancel_one", "refill_one", "give_back", "end", "dismiss"),
+        *("correct", "start_count"),
+    )
     change_form_template = "admin/orders/order.html"
     fieldsets = ((None, {"fields": ()}),)  # The page has its own template.
 
@@ -99,10 +103,14 @@ class OrderPages(SearchAdmin, CancelAdmin):
     # -- the actions; each is offered only where it fits -------------------------------------------------
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Hide "Decide" if there is nothing to decide: its page would only say so."""
+        """Hide what would only say that it cannot be done now."""
         order = self.get_object(request, object_id)
-        undecided = order is not None and awaits_decision(order)
-        return [one for one in super().get_actions_detail(request, object_id) if undecided or one.path != "decide"]
+        hidden = set()
+        if order is None or not awaits_decision(order):
+            hidden.add("decide")
+        if order is None or not is_refill_offered(order):
+            hidden.add("refill_one")
+        return [one for one in super().get_actions_detail(request, object_id) if one.path not in hidden]
 
     def has_give_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._offered(

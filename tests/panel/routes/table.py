@@ -358,6 +358,7 @@ ADMIN_PAGES: dict[str, str | tuple[str, str]] = {
     "orders_refill_push_selected": (NOBODY, "orders.change_order"),
     "orders_order_close_selected": (NOBODY, "orders.change_order"),
     "orders_order_offer_selected": (NOBODY, "orders.change_order"),
+    "orders_order_refill_one": "orders.change_order",
     "orders_order_refill_selected": (NOBODY, "orders.change_order"),
     "orders_order_send_again_selected": (NOBODY, "orders.change_order"),
     "orders_order_start_count": "orders.change_order",
