@@ -15,11 +15,13 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 
 from billing.models import Deposit
+from orders.models import Order
 from panel.account_home.closing import close_account
 from panel.accounts.models import User
 from panel.accounts.view_as import grant, middleware
 from panel.accounts.view_as.grant import MAX_AGE, address_of
 from panel.accounts.visits import KEPT
+from panel.api.keys.services import make_key
 from panel.lib import clock
 from panel.lib.read_only import WriteRefused, read_only
 from tests import make
@@ -98,6 +100,15 @@ def test_page_when_not_there_then_not_found(client, staff, customer):
     response = client.get(address_of(customer.pk, "orders/999/"))
     assert response.status_code == 404
     assert "is-viewing" in response.content.decode()
+
+
+def test_order_when_from_the_api_then_the_key_is_not_named(client, staff, customer):
+    key = make_key(customer=customer, name="My other shop").key
+    order = make.order(customer, make.service(make.provider()))
+    Order.objects.filter(pk=order.pk).update(api_key_ref=key.pk)
+    text = client.get(address_of(customer.pk, f"orders/{order.pk}/")).content.decode()
+    assert "is-viewing" in text
+    assert "My other shop" not in text
 
 
 def test_order_when_anothers_then_not_found(client, staff, customer):
