@@ -5,7 +5,8 @@ Each look keeps the state of its orders: what moved since it was asked is refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -65,7 +66,7 @@ def asked_close(*, order: Order, status: str, delivered: int | None, note: str) 
     """Return what to ask for if the refund of a manual close is above the limit."""
     amount = refund_at_end(order, status=status, delivered=delivered) - order.refunded
     text = f"End order {order.pk} of {order.customer} as {Status(status).label} and refund {_shown(amount)}: {note}"
-    return _asked(CLOSE, order, text, status=status, delivered=delivered, note=note)
+    return _asked(CLOSE, order, text, status=status, delivered=delivered, note=note, remains=order.remains)
 
 
 def asked_stop(*, drip: DripFeed) -> Asked:
@@ -120,13 +121,23 @@ def ask_to_close(
         orders=chosen,
         about=chosen[0],
         kind=Kind.CLOSE,
-        verb="End",
+        verb=_ends_in_words(named.values()),
         amount=sum(refunds),
-        params={"note": note, "ends": {str(pk): list(end) for pk, end in named.items()}},
+        params={
+            "note": note,
+            "ends": {str(pk): list(end) for pk, end in named.items()},
+            "remains": {str(one.pk): one.remains for one in chosen},
+        },
         left=len(orders) - len(chosen),
         actor=actor,
         why=why,
     )
+
+
+def _ends_in_words(ends: Iterable[tuple[str, int | None]]) -> str:
+    """Return "End (2 Canceled, 1 Partial)"."""
+    counts = Counter(str(Status(status).label) for status, _ in ends)
+    return f"End ({', '.join(f'{count:,} {label}' for label, count in sorted(counts.items()))})"
 
 
 def _first(orders: Sequence[Order]) -> list[Order]:
@@ -225,6 +236,7 @@ def _close(look: SecondLook, why: Why) -> str:
     params = look.params
 
     def act(order: Order) -> str:
+        _check_remains(order, params.get("remains", order.remains))
         back = close_accepted(
             order=order,
             status=params["status"],
@@ -236,6 +248,12 @@ def _close(look: SecondLook, why: Why) -> str:
         return f"Order {order.pk} ended as {Status(params['status']).label}; {_shown(back)} refunded."
 
     return _one(look, act)
+
+
+def _check_remains(order: Order, asked: int | None) -> None:
+    """Raise OrderMoved if more was delivered since this was asked. Looks of the release before kept no remains."""
+    if order.remains != asked:
+        raise OrderMoved(f"order {order.pk} has {order.remains} remaining")
 
 
 def _stop(look: SecondLook, why: Why) -> str:
@@ -276,8 +294,10 @@ def _cancel_many(look: SecondLook, act: Callable[[Order], object]) -> str:
 
 def _close_many(look: SecondLook, why: Why) -> str:
     ends, note = look.params["ends"], look.params["note"]
+    remains = look.params.get("remains", {})
 
     def close(order: Order) -> int:
+        _check_remains(order, remains.get(str(order.pk), order.remains))
         status, delivered = ends[str(order.pk)]
         return close_accepted(order=order, status=status, delivered=delivered, note=note, actor=look.asked_by, why=why)
 

@@ -104,7 +104,8 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
     """
     if order.submission != Submission.ACCEPTED:
         raise OrderMoved(f"order {order.pk} is {order.submission}")
-    _write(order, ("submission", "status", "refunded", "review_reason"), {"status": to, **values})
+    # With the remains, from which the refund follows: a poll may have written others.
+    _write(order, ("submission", "status", "refunded", "review_reason", "remains"), {"status": to, **values})
     if to == order.status:
         write_event(order_id=order.pk, kind=EventKind.STAFF, text=text, actor=actor)
     else:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from orders.common.bulk_results import BulkResult, OrderResult, TooMany, for_each_order
@@ -127,16 +128,18 @@ def carry_out(
         if planned.reason:
             return planned
         try:
-            result = action.act(planned, actor=actor, data=data)
+            # Both or neither: killed between them, money would have moved without a word of it.
+            with transaction.atomic():
+                result = action.act(planned, actor=actor, data=data)
+                if is_logged and not result.reason:
+                    changes = [Change("refunded", None, result.back)] if result.back else []
+                    record(actor_id=actor.pk, objects=[order], message=action.logged(result), changes=changes)
         except OrderMoved:
             return OrderResult(order, reason=StaffReason.CHANGED)
         except OwnAccount:
             return OrderResult(order, reason=StaffReason.OWN)
         except AboveLimit:
             return OrderResult(order, reason=StaffReason.ABOVE_LIMIT)
-        if is_logged and not result.reason:
-            changes = [Change("refunded", None, result.back)] if result.back else []
-            record(actor_id=actor.pk, objects=[order], message=action.logged(result), changes=changes)
         return result
 
     # Unsent orders first: the worker may send them while we wait, but sent ones can wait.

@@ -68,7 +68,8 @@ class Close(BulkAction):
 
 def _why_left(order: Order) -> str:
     if may_end(order):
-        return ""
+        # A review may be about the very figures that the end would be made of.
+        return StaffReason.IN_REVIEW if order.review_reason else ""
     return StaffReason.ENDED if order.is_final else NOT_ACCEPTED
 
 

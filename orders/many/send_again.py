@@ -24,6 +24,7 @@ MAYBE_TAKEN = "sent before, and perhaps accepted then: to be decided about one b
 WOULD_LOSE = "more costly now than the customer paid"
 OVER_LIMIT = "more costly than the daily limit of their provider"
 NEXT_ANYWAY = "next to be sent already"
+HELD = "of customers whose orders are held"
 BEHIND = "waiting for another order of the same link"
 RESTORED = "of providers that may have been sent more than this database knows"
 
@@ -87,6 +88,8 @@ def _why_it_would_fail(order: Order) -> str:
         return OVER_LIMIT
     if order.review_reason:
         return ""
+    if order.turn < 0 and order.next_action_at is None:
+        return HELD
     if order.turn < 0 and order.service.one_at_a_time:
         return BEHIND
     is_due = order.next_action_at is not None and order.next_action_at <= clock.now()

@@ -25,6 +25,7 @@
     if (event.ctrlKey || event.metaKey) {
       if (event.key !== "Enter") return;
       event.preventDefault();
+      if (event.repeat) return; // Held down, it would confirm the next one unseen.
       confirmed()?.requestSubmit();
       return;
     }

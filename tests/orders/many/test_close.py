@@ -11,10 +11,10 @@ from orders.many.actions import StaffReason, carry_out, orders_with, plan_for
 from orders.many.close import CLOSE
 from orders.models import Order
 from orders.second_looks import CLOSE_MANY
-from orders.states import Status, Submission
+from orders.states import ReviewReason, Status, Submission
 from panel.accounts.roles import OWNER, SUPPORT
-from panel.staff.looks import confirm_look
-from panel.staff.models import SecondLook, StaffDeed
+from panel.staff.looks import LookRefused, confirm_look
+from panel.staff.models import SecondLook, StaffDeed, StaffLimit
 from tests import make
 from tests.admin_calls import WHY, do_to_many, preview_many
 from tests.scenes import at_once, fresh, nothing_changes, refunds_of
@@ -97,8 +97,6 @@ def test_act_when_two_end_at_once_then_each_order_is_refunded_once(customer, off
 
 
 def test_page_when_above_the_limit_then_the_rest_waits_and_is_done(client, customer, provider, offer):
-    from panel.staff.models import StaffLimit
-
     StaffLimit.objects.create(role=SUPPORT, kind="close", at_once=300_000, a_day=300_000)
     second = make.staff_member(OWNER)
     orders = [running(customer, offer, number, remains=100) for number in range(3)]
@@ -114,3 +112,43 @@ def test_page_when_above_the_limit_then_the_rest_waits_and_is_done(client, custo
     Order.objects.filter(pk=moved.pk).update(refunded=0)
     states = set(Order.objects.exclude(pk=moved.pk).values_list("status", "submission"))
     assert states == {(Status.CANCELED, Submission.ACCEPTED)}
+
+
+# -- what goes on meanwhile ----------------------------------------------------------------------------
+
+
+def test_close_when_delivery_goes_on_meanwhile_then_left_alone(customer, offer, staff, monkeypatch):
+    first, second = (running(customer, offer, number, remains=100) for number in (1, 2))
+    close_one = close.close_accepted
+
+    def closing(*, order: Order, **rest: Any) -> int:
+        # A poll writes what it found while the other waits for its turn.
+        Order.objects.filter(pk=second.pk).update(remains=0)
+        return close_one(order=order, **rest)
+
+    monkeypatch.setattr(close, "close_accepted", closing)
+    result = carry_out(
+        CLOSE, orders=read(first, second), actor=staff, data={"how": close.BY_DELIVERED, "note": "Stopped"}
+    )
+    assert result.left == {StaffReason.CHANGED: 1}
+    assert (refunds_of(second), fresh(second).status) == ([], Status.IN_PROGRESS)
+
+
+def test_second_look_when_delivered_since_then_refused(client, customer, offer):
+    StaffLimit.objects.create(role=SUPPORT, kind="close", at_once=1, a_day=1)
+    order = running(customer, offer, 1, remains=100)
+    client.force_login(make.staff_member(SUPPORT))
+    do_to_many(client, "close", [order], **FORM)
+    look = SecondLook.objects.get()
+    assert "End (1 Canceled) 1 order" in look.text
+    Order.objects.filter(pk=order.pk).update(remains=0)
+    with pytest.raises(LookRefused):
+        confirm_look(look=look, actor=make.staff_member(OWNER))
+    assert refunds_of(order) == []
+
+
+def test_plan_when_in_review_then_left_to_be_decided_alone(customer, offer, staff):
+    order = running(customer, offer, 1, remains=90)
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.CONTRADICTION)
+    plan = plan_for(CLOSE, orders=read(order), actor=staff, data={"how": close.BY_DELIVERED})
+    assert plan.left == {StaffReason.IN_REVIEW: 1}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.apps import apps
+from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
 from billing import append_only
+from panel.lib.concurrent_index import AddIndexConcurrently
 
 BEFORE = ("billing", "0007_entry_count")
 INDEX = "entry_of_kind"
@@ -48,3 +51,16 @@ def test_index_when_migrated_both_ways_then_built_concurrently():
     assert changes
     if connection.vendor == "postgresql":
         assert all("CONCURRENTLY" in one for one in changes)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_index_when_it_was_built_before_then_built_again():
+    """As where a migration is killed between two of them: it runs again from its beginning."""
+    before = ProjectState.from_apps(apps)
+    add = AddIndexConcurrently("orderevent", models.Index(fields=["text"], name="built_twice"))
+    after = before.clone()
+    add.state_forwards("orders", after)
+    with connection.schema_editor(atomic=False) as editor:
+        for _ in range(2):
+            add.database_forwards("orders", editor, before, after)
+        add.database_backwards("orders", editor, after, before)
