@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, F, Min, Model, Sum, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -21,13 +23,18 @@ from catalog.models import Provider, ServiceFigures
 from catalog.selectors import ENOUGH_TIMED, times_of
 from orders.admin.cancel import PERMISSION
 from orders.common.hidden_costs import sees_costs, stop_without_costs
-from orders.common.lateness import Basis, Bound, bound_of
+from orders.common.lateness import Basis, Bound, bound_of, late_orders
 from orders.common.stops import open_stops
-from orders.models import LateOrders, SendingStop
+from orders.many.actions import MAX_ORDERS, carry_out, orders_with
+from orders.many.ask import ASK
+from orders.models import LateOrders, Order, SendingStop
 from orders.reports.late_counts import TASK
+from orders.states import Submission
+from panel.accounts.signed_in import user_of
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
 from panel.lib import clock
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin
 from panel.lib.digits import whole_number
 from panel.lib.formats import duration_text
@@ -113,6 +120,34 @@ class LateOrdersAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/orders/late.html", context)
 
+    def ask_late(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask the provider about the late orders of one service, the oldest first, after a page that says so."""
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        late = get_object_or_404(LateOrders.objects.select_related("provider", "service"), pk=object_id)
+        orders = Order.objects.filter(provider=late.provider_id, service=late.service_id)
+
+        def act(data: dict[str, Any]) -> str:
+            found = late_orders(orders, now=clock.now()).filter(submission=Submission.ACCEPTED).order_by("created_at")
+            pks = list(found.values_list("pk", flat=True)[:MAX_ORDERS])
+            asked = len(carry_out(ASK, orders=list(orders_with(pks)), actor=user_of(request)).able)
+            if not asked:
+                raise ActionRefused("Nothing was sent: none of them is late and with the provider now.")
+            many = "1 late order" if asked == 1 else f"{asked:,} late orders"
+            return f"{late.provider.name} is asked about {many} of {late.service.name} in the next seconds."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=late.provider,
+            form_class=forms.Form,
+            title=f"Ask about the late orders of {late.service.name}",
+            explanation=f"{late.provider.name} is asked how they stand now. Nothing else changes.",
+            button="Ask now",
+            act=act,
+            is_routine=True,
+        )
+
 
 def _parts(request: HttpRequest, chosen: int | None, now: datetime) -> Iterator[ProviderPart]:
     """Yield the providers with late orders, those with the most first: by the same few statements however many."""
@@ -128,7 +163,7 @@ def _parts(request: HttpRequest, chosen: int | None, now: datetime) -> Iterator[
     found = {row["provider"]: row for row in sums}
     rows = _rows(late.filter(provider__in=found), MAX_SERVICES if chosen is not None else WORST, now)
     providers = Provider.objects.in_bulk(list(found))
-    reasons = _reasons(request, providers.values())
+    reasons = reasons_of(request, providers.values())
     for pk, row in found.items():
         yield ProviderPart(
             provider=providers[pk],
@@ -136,7 +171,7 @@ def _parts(request: HttpRequest, chosen: int | None, now: datetime) -> Iterator[
             charge=int(row["paid"]),
             services=row["services"],
             oldest=duration_text(now - row["oldest"]) if row["oldest"] else "",
-            orders=_list_of(provider=pk),
+            orders=list_of(provider=pk),
             reasons=reasons[pk],
             rows=rows[pk],
         )
@@ -147,11 +182,12 @@ def _rows(late: Any, most: int, now: datetime) -> dict[int, list[ServiceRow]]:
     ranked = late.annotate(place=place).filter(place__lte=most).select_related("service__figures")
     found: dict[int, list[ServiceRow]] = defaultdict(list)
     for one in ranked.order_by("-late", "pk"):
-        found[one.provider_id].append(_row(one, now))
+        found[one.provider_id].append(row_of(one, now))
     return found
 
 
-def _row(one: LateOrders, now: datetime) -> ServiceRow:
+def row_of(one: LateOrders, now: datetime) -> ServiceRow:
+    """Return the service's line. `one` comes with `service.figures` loaded."""
     figures: ServiceFigures | None = getattr(one.service, "figures", None)
     times = times_of(one.service)
     bound = bound_of(
@@ -164,7 +200,7 @@ def _row(one: LateOrders, now: datetime) -> ServiceRow:
     trend, look = trend_of(late=one.late, yesterday=one.yesterday, since=one.since, now=now)
     return ServiceRow(
         figures=one,
-        orders=_list_of(provider=one.provider_id, service=one.service_id),
+        orders=list_of(provider=one.provider_id, service=one.service_id),
         usual=_seconds_text(times.typical_seconds) if times else "",
         bound=_seconds_text(bound.seconds) if bound else "",
         basis=_BASES[bound.basis] if bound else "",
@@ -194,12 +230,12 @@ def _seconds_text(seconds: int | None) -> str:
     return duration_text(timedelta(seconds=seconds)) if seconds is not None else ""
 
 
-def _list_of(**values: int) -> str:
+def list_of(**values: int) -> str:
     """Return the address of the list of orders with the late ones of a provider, or of one of its services."""
     return f"{reverse('admin:orders_order_changelist')}?{urlencode({'view': 'late', **values})}"
 
 
-def _reasons(request: HttpRequest, providers: Iterable[Provider]) -> dict[int, list[str]]:
+def reasons_of(request: HttpRequest, providers: Iterable[Provider]) -> dict[int, list[str]]:
     """Return what the panel knows of each provider that may explain late orders, as far as this person may know it."""
     stops: dict[int | None, list[SendingStop]] = defaultdict(list)
     for stop in open_stops():
@@ -210,10 +246,10 @@ def _reasons(request: HttpRequest, providers: Iterable[Provider]) -> dict[int, l
     for stored, text in Alert.objects.filter(cause__in=causes, resolved_at=None).values_list("cause", "text"):
         pk, cause = causes[stored]
         alerts[pk][cause] = text
-    return {one.pk: list(_reasons_of(request, one, [*stops[None], *stops[one.pk]], alerts[one.pk])) for one in listed}
+    return {one.pk: list(_each_reason(request, one, [*stops[None], *stops[one.pk]], alerts[one.pk])) for one in listed}
 
 
-def _reasons_of(
+def _each_reason(
     request: HttpRequest, provider: Provider, stops: list[SendingStop], alerts: dict[Cause, str]
 ) -> Iterator[str]:
     may_know_costs = sees_costs(request)

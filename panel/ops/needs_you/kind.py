@@ -71,13 +71,16 @@ class Kind:
     evidence: Callable[[HttpRequest, Any], list[Fact]]
     pages: Callable[[Any], tuple[str, ...]]
     decided_by: Callable[[Any], User | None] = last_in_the_log
+    page: Callable[[Any], str] | None = None
 
     def rows(self, user: User) -> QuerySet[Any]:
         """Return what waits for the person, the oldest first."""
         return self.waiting(user).order_by(self.moment, "pk")
 
     def page_of(self, obj: Model) -> str:
-        """Return the object's own page."""
+        """Return the object's own page, or the one that stands for it."""
+        if self.page is not None:
+            return self.page(obj)
         return reverse(f"admin:{self.model._meta.label_lower.replace('.', '_')}_change", args=[obj.pk])
 
 

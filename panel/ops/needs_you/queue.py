@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 from panel.accounts.models import User
-from panel.ops.needs_you import money, orders, supply
+from panel.ops.needs_you import late, money, orders, supply
 from panel.ops.needs_you.kind import Item, Kind
 
 KINDS = (
@@ -29,6 +29,7 @@ KINDS = (
     supply.RISEN,
     supply.CANCELED,
     supply.ALERTS,
+    late.LATE,
 )
 KINDS_BY_KEY = {kind.key: kind for kind in KINDS}
 # Items of one kind are counted no further.

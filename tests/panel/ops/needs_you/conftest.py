@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.models import BankLine, Deposit, Payment
 from catalog.models import CatalogChange, Provider
 from catalog.pauses import PauseKind, pause_provider
-from orders.models import Order
+from orders.models import LateOrders, Order
 from orders.states import ReviewReason, Submission
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
@@ -68,6 +68,13 @@ def look(customer: User, asked_by: User) -> SecondLook:
     )
 
 
+def late(service: Any) -> LateOrders:
+    """Count an order of the service as late."""
+    now = timezone.now()
+    values = {"open": 3, "late": 1, "charge": 2_500_001, "oldest_at": now, "since": now, "day": timezone.localdate()}
+    return LateOrders.objects.create(provider=service.upstream.provider, service=service, **values)
+
+
 def one_of_each(customer: User, service: Any) -> None:
     """Create an item of each kind."""
     doubt(customer, service)
@@ -90,6 +97,7 @@ def one_of_each(customer: User, service: Any) -> None:
             old={"rate": 1_000_000},
         )
     pause_provider(provider=service.upstream.provider, kind=PauseKind.FUNDS, text="our balance of $0.27 is too low")
+    late(service)
     raise_alert(cause=Cause.NO_PRICE, text="3 services have no valid price any more.")
     raise_alert(cause=Cause.LEDGER, text="The books do not balance.", level="danger")
 

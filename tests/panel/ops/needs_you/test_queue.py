@@ -36,7 +36,7 @@ def test_items_when_someone_is_support_then_only_what_they_decide(customer, sold
     set_up_roles()
     one_of_each(customer, sold)
     found = first_items(with_role(SUPPORT), later=(), count=20)
-    assert [item.kind.key for item in found] == ["doubt", "review", "look"]
+    assert [item.kind.key for item in found] == ["doubt", "review", "look", "late"]
 
 
 def test_items_when_of_ones_own_account_then_none(staff, customer, sold):

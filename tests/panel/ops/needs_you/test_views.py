@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.models import Deposit
 from billing.wallets import wallet_of
-from orders.models import Order
+from orders.models import Order, OrderPoll
 from panel.accounts.roles import SUPPORT, set_up_roles
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.ops.needs_you.queue import first_items
 from panel.staff.models import SecondLook, StaffLimit
 from tests import make
-from tests.panel.ops.needs_you.conftest import deposit, one_of_each, review, url_of
+from tests.panel.ops.needs_you.conftest import deposit, late, one_of_each, review, url_of
 from tests.panel.routes.shop import with_role
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +51,7 @@ def test_page_when_one_of_each_kind_waits_then_each_opens_and_nothing_is_decided
         page = staff_client.get(item.url)
         assert page.context["choices"].all, item.kind.key
         assert page.context["evidence"], item.kind.key
-        assert "11 of 11 left" in page.content.decode()
+        assert "12 of 12 left" in page.content.decode()
     assert [one.key for one in first_items(staff, later=(), count=20)] == [one.key for one in items]
 
 
@@ -71,6 +74,19 @@ def test_page_when_more_wait_than_are_counted_then_says_so(staff_client, custome
     monkeypatch.setattr("panel.ops.needs_you.queue.MAX_COUNTED", 1)
     page = staff_client.get(url_of("deposit", first)).content.decode()
     assert "1+ left" in page and "of 1 left" not in page
+
+
+def test_late_orders_when_asked_about_then_put_off_and_polled(staff_client, customer, sold):
+    counted, order = late(sold), make.accepted_order(customer, sold)
+    Order.objects.filter(pk=order.pk).update(created_at=timezone.now() - timedelta(days=2))
+    type(sold).objects.filter(pk=sold.pk).update(late_hours=1)
+    OrderPoll.objects.filter(order=order).update(due_at=timezone.now() + timedelta(hours=5))
+    page = staff_client.get(url_of("late", counted))
+    assert page.context["item"].line.amount == "$2.50" and "Open the list" in page.content.decode()
+    answer = staff_client.post(url_of("late", counted), fields(page, "ask_late"))
+    assert any("is asked about 1 late order of" in text for text in texts(answer))
+    assert OrderPoll.objects.get(order=order).due_at <= timezone.now()
+    assert balance(customer) == HELD - order.charge
 
 
 def test_line_when_an_amount_has_millionths_then_rounded_and_exact_as_evidence(staff_client, customer):
