@@ -16,7 +16,7 @@ from catalog.models import ServiceFigures
 from catalog.provider_health import provider_state
 from catalog.selectors import ENOUGH_TIMED
 from orders.admin.ask_one import may_ask
-from orders.admin.order_rows import shown_profit, state_of
+from orders.admin.order_rows import shown_profit, source_of, state_of
 from orders.admin.order_timeline import SHOWS, Reader, timeline_of
 from orders.common.hidden_costs import note_without_costs, sees_costs
 from orders.common.lateness import late_by
@@ -112,6 +112,7 @@ def page_context(*, request: HttpRequest, pk: int, actions: Sequence[dict[str, A
         "why_not_corrected": why_not_corrected(order),
         "may_change": may_change,
         "api_key": api_key_of(order=order),
+        "source": source_of(order),
         "provider_state": _provider_state(order),
         "next_check": order.next_check_at,
         "balance": _balance(request, order),

@@ -420,7 +420,7 @@ def test_order_when_created_in_browser_then_page_shows_no_key(signed_in, staff_c
     make_key(customer=customer, name="Shop")
     order = make.order(customer, service)
     assert "API key" not in page(signed_in, reverse("order_detail", args=[order.pk])).partition("<main")[2]
-    assert "The browser" in page(staff_client, reverse("admin:orders_order_change", args=[order.pk]))
+    assert "<dd>Form</dd>" in page(staff_client, reverse("admin:orders_order_change", args=[order.pk]))
 
 
 def test_order_when_its_key_is_another_customers_then_not_named(signed_in, customer, other, service):
