@@ -287,7 +287,7 @@ def test_button_when_pressed_during_change_then_click_is_not_lost(open_live, cre
     page.clock.fast_forward(2_500)
     page.mouse.down()
     move_to_poll(page, 1)
-    assert len(page.polls) == 1
+    assert page.polls  # On a slow machine the next one may come as well.
     page.mouse.up()
     page.wait_for_url(f"**{address_of(order)}")
     expect(page.locator(".messages")).to_contain_text("You asked to cancel")
