@@ -168,7 +168,7 @@ def test_columns_when_all_are_shown_then_no_more_statements(staff_client, custom
     OrderColumns.objects.create(user=User.objects.get(is_superuser=True), keys=[one.key for one in COLUMNS])
     make.order(customer, offer)
     staff_client.get(reverse(LIST))
-    with django_assert_num_queries(23, exact=False) as few:
+    with django_assert_num_queries(26, exact=False) as few:
         staff_client.get(reverse(LIST))
     for number in range(3):
         other = make.service(make.provider(name=f"P{number}"), name=f"S{number}")
