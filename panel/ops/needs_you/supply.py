@@ -98,11 +98,19 @@ def _change_pages(change: CatalogChange) -> tuple[str, ...]:
 # -- alerts --------------------------------------------------------------------------------------------
 
 
+# What these tell of are items themselves.
+_TOLD = (
+    *(Cause.TROUBLE, Cause.REVIEWS, Cause.DEPOSIT_WAITS, Cause.HELD_PAYMENT, Cause.RATE_RISES),
+    *(Cause.LATE_ORDERS, Cause.CANCELED_SERVICE),
+)
+
+
 def _alerts(user: User, *, level: str) -> QuerySet[Alert]:
-    # A paused provider is an item itself.
-    start, _, end = Cause.TROUBLE.partition("{}")
     found = alerts_for(user).filter(resolved_at=None, level=level)
-    return found.exclude(cause__startswith=start, cause__endswith=end)
+    for cause in _TOLD:
+        start, _, end = cause.partition("{}")
+        found = found.exclude(cause__startswith=start, cause__endswith=end)
+    return found
 
 
 def _alert_line(alert: Alert) -> Line:

@@ -11,6 +11,8 @@ from billing.models import Deposit
 from orders.models import Order
 from panel.accounts.models import User
 from panel.accounts.roles import SUPPORT, set_up_roles
+from panel.alerts.causes import Cause
+from panel.alerts.services import raise_alert
 from panel.ops.needs_you.money import DEPOSITS
 from panel.ops.needs_you.orders import IN_DOUBT
 from panel.ops.needs_you.queue import KINDS, count_left, find_item, first_items, items_after
@@ -30,6 +32,12 @@ def test_items_when_one_of_each_kind_waits_then_the_urgent_kinds_first(staff, cu
     one_of_each(customer, sold)
     assert [item.kind for item in first_items(staff, later=(), count=20)] == list(KINDS)
     assert count_left(staff).count == len(KINDS)
+
+
+@pytest.mark.parametrize("cause", [Cause.REVIEWS, Cause.DEPOSIT_WAITS, Cause.RATE_RISES, Cause.LATE_ORDERS])
+def test_alert_when_it_tells_of_what_is_an_item_itself_then_none(staff, cause):
+    raise_alert(cause=cause, about=7 if "{}" in cause else None, text="It waits for you.")
+    assert first_items(staff, later=(), count=20) == []
 
 
 def test_items_when_someone_is_support_then_only_what_they_decide(customer, sold):
